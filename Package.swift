@@ -1,0 +1,118 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Our own code: Swift 6 mode, explicit imports and existentials, and no warning survives.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A library room of the house; imports run down only, see docs/design.md.
+func room(_ name: String, _ dependencies: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict, plugins: plugins)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let everything: [Target] = [
+    .systemLibrary(name: "CLibBPF", path: "Sources/CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+    .systemLibrary(name: "CNetlink", path: "Sources/CNetlink", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(name: "KernelABI", path: "bpf/abi"),
+
+    room("SPIFFE", [x509, crypto, asn1]),
+    room("Workloads", ["SPIFFE", yams]),
+    room("Issuer", ["SPIFFE", x509, crypto, asn1]),
+    room("AuthorizationServer", ["SPIFFE", "Workloads", crypto]),
+    room("ControlPlaneAPI", ["SPIFFE", "Workloads", asyncHTTPClient, nio, nioSSL, x509, crypto, logging]),
+    room("Kernel", ["CLibBPF", "CNetlink", "KernelABI", "Workloads", logging]),
+    room("Gateway", ["SPIFFE", "Workloads"]),
+    room("Proxy", ["SPIFFE", "Gateway", "Workloads", nio, nioPosix, nioHTTP1, nioSSL, x509, crypto, lifecycle, logging]),
+    room(
+        "ControlPlane",
+        [
+            "SPIFFE", "Workloads", "Issuer", "AuthorizationServer", "ControlPlaneAPI",
+            hummingbird, grdb, nio, nioSSL, x509, crypto, asn1, lifecycle, logging,
+        ],
+    ),
+    room(
+        "Agent",
+        [
+            "SPIFFE", "Workloads", "ControlPlaneAPI", "Kernel", "Proxy", "Gateway",
+            hummingbird, nio, nioSSL, x509, crypto, asn1, lifecycle, logging,
+        ],
+    ),
+
+    program("tidemarkd", ["Agent", argumentParser, logging, lifecycle, yams]),
+    program("tidemark-server", ["ControlPlane", argumentParser, logging, lifecycle, yams]),
+    program("tidemark", ["ControlPlaneAPI", "Workloads", "SPIFFE", argumentParser, asyncHTTPClient, nio, logging, yams]),
+
+    tests("SPIFFETests", ["SPIFFE", x509, crypto, asn1]),
+    tests("WorkloadsTests", ["Workloads", "SPIFFE"]),
+    tests("IssuerTests", ["Issuer", "SPIFFE", x509, crypto, asn1]),
+    tests("AuthorizationServerTests", ["AuthorizationServer", "SPIFFE", "Workloads", crypto]),
+    tests("GatewayTests", ["Gateway", "SPIFFE", "Workloads"]),
+    tests("ProxyTests", ["Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioPosix, nioHTTP1, nioEmbedded, nioSSL, x509, crypto]),
+    tests("ControlPlaneTests", ["ControlPlane", "ControlPlaneAPI", "Issuer", "SPIFFE", "Workloads", grdb, crypto, x509, asn1]),
+    tests("KernelTests", ["Kernel", "Workloads", "KernelABI"]),
+    tests("AgentTests", ["Agent", "ControlPlaneAPI", "SPIFFE", "Workloads", "Kernel", x509, crypto]),
+]
+
+let package = Package(
+    name: "tidemark",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        // Exact: the data plane leans on its bundled BoringSSL.
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: selected(everything),
+)
+
+/// While several rooms are under construction at once, `TIDEMARK_ONLY=SPIFFE,SPIFFETests` builds those alone.
+func selected(_ targets: [Target]) -> [Target] {
+    guard let only = Context.environment["TIDEMARK_ONLY"], !only.isEmpty else { return targets }
+    let names = Set(only.split(separator: ",").map(String.init))
+    let byName = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
+    var wanted = names
+    var queue = Array(names)
+    while let name = queue.popLast() {
+        for dependency in byName[name]?.dependencies ?? [] {
+            if case .byNameItem(let next, _) = dependency, wanted.insert(next).inserted { queue.append(next) }
+        }
+    }
+    return targets.filter { wanted.contains($0.name) }
+}

@@ -1,0 +1,75 @@
+/// Which SPIFFE IDs may speak, and why.
+///
+/// One entry is an exact ID, or ends with `/*` and then stands for every ID below that path.
+package struct PeerPolicy: Sendable, Equatable {
+    package let trustDomain: TrustDomain
+    /// nil: everyone of the same trust domain.
+    package let allowed: [SPIFFEIDPattern]?
+    /// Identities an operator deleted, whose SVIDs may not have run out yet.
+    package let withdrawn: Set<SPIFFEID>
+
+    package init(trustDomain: TrustDomain, allowed: [SPIFFEIDPattern]? = nil, withdrawn: Set<SPIFFEID> = []) {
+        self.trustDomain = trustDomain
+        self.allowed = allowed
+        self.withdrawn = withdrawn
+    }
+
+    package enum Decision: Sendable, Equatable {
+        case allowed(because: String)
+        case refused(because: String)
+
+        package var isAllowed: Bool {
+            if case .allowed = self { true } else { false }
+        }
+
+        package var reason: String {
+            switch self {
+            case .allowed(let reason), .refused(let reason): reason
+            }
+        }
+    }
+
+    package func decision(for peer: SPIFFEID) -> Decision {
+        guard !withdrawn.contains(peer) else {
+            return .refused(because: "\(peer) was deleted; apply its manifest again to let it back in")
+        }
+        guard let allowed else {
+            return peer.trustDomain == trustDomain
+                ? .allowed(because: "same trust domain \(trustDomain)")
+                : .refused(because: "\(peer) is not of trust domain \(trustDomain), and allowedSPIFFEIDs is absent")
+        }
+        if let rule = allowed.first(where: { $0.matches(peer) }) {
+            return .allowed(because: "allowedSPIFFEIDs has \(rule)")
+        }
+        return .refused(because: "\(peer) is not in allowedSPIFFEIDs")
+    }
+}
+
+/// An exact SPIFFE ID, or one ending in `/*`: everything below that path, but not the path itself.
+///
+/// draft-ietf-oauth-spiffe-client-auth-02, section 5.1.
+package struct SPIFFEIDPattern: Hashable, Sendable, Codable, CustomStringConvertible {
+    private let text: String
+
+    package init(_ text: String) throws(SPIFFEIDError) {
+        let exact = text.hasSuffix("/*") ? String(text.dropLast(1)) + "x" : text
+        _ = try SPIFFEID(exact)
+        self.text = text
+    }
+
+    package func matches(_ id: SPIFFEID) -> Bool {
+        guard text.hasSuffix("*") else { return id.description == text }
+        return id.description.hasPrefix(text.dropLast()) && id.description.utf8.count >= text.utf8.count
+    }
+
+    package var description: String { text }
+
+    package init(from decoder: any Decoder) throws {
+        try self.init(decoder.singleValueContainer().decode(String.self))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+}

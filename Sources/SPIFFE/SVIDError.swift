@@ -1,0 +1,32 @@
+/// Why a certificate or a token is not a valid SVID here.
+package enum SVIDError: Error, Equatable, CustomStringConvertible {
+    case chainEmpty
+    case keyMismatch
+    case uriNames(count: Int)
+    case identity(SPIFFEIDError)
+    case leafIsAuthority
+    case keyUsage(String)
+    case untrusted(SPIFFEID, reason: String)
+    case noBundle(TrustDomain)
+
+    package var description: String {
+        switch self {
+        case .chainEmpty:
+            "the peer presented no certificate; only workloads with an SVID are answered here"
+        case .keyMismatch:
+            "the certificate was issued for another key; ask for a new SVID with the key in use"
+        case .uriNames(let count):
+            "the certificate has \(count) URI names, an X.509-SVID has exactly one (X509-SVID, section 2)"
+        case .identity(let error):
+            "the certificate's URI name is no SPIFFE ID: \(error)"
+        case .leafIsAuthority:
+            "the certificate is an authority's; a workload's has cA=false (X509-SVID, section 4.1)"
+        case .keyUsage(let found):
+            "the certificate's key usage is \(found); digitalSignature without keyCertSign and cRLSign is needed"
+        case .untrusted(let id, let reason):
+            "\(id) is not signed by an authority of its trust domain, or not valid now: \(reason)"
+        case .noBundle(let domain):
+            "no bundle is known for trust domain \(domain); federate with it, or expect this refusal"
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/// Which identity a process runs as, and why.
+package enum Match: Hashable, Sendable, Codable {
+    /// - Parameters:
+    ///   - workloadID: the winner's.
+    ///   - because: each key of the winning selector with what it found.
+    case workload(workloadID: String, because: [Evidence])
+    /// No selector matches. `nearest` is ranked: most keys right first.
+    case unmanaged(nearest: [NearMiss])
+}
+
+/// One key of a selector, held against a process.
+package struct Evidence: Hashable, Sendable, Codable {
+    /// As in the manifest: `process:uid`.
+    package var key: String
+    package var grade: Grade
+    /// What the manifest asks, as an operator would write it.
+    package var expected: String
+    /// What the process has.
+    package var actual: String
+    package var holds: Bool
+
+    /// How much a fact proves.
+    package enum Grade: String, Sendable, Codable {
+        /// The kernel vouches for it.
+        case attested
+        /// The process, or whoever started it, chose it.
+        case claimed
+    }
+
+    package init(key: String, grade: Grade, expected: String, actual: String, holds: Bool) {
+        self.key = key
+        self.grade = grade
+        self.expected = expected
+        self.actual = actual
+        self.holds = holds
+    }
+}
+
+/// A selector that does not match, key by key.
+package struct NearMiss: Hashable, Sendable, Codable {
+    package var workloadID: String
+    package var evidence: [Evidence]
+
+    package init(workloadID: String, evidence: [Evidence]) {
+        self.workloadID = workloadID
+        self.evidence = evidence
+    }
+
+    /// The keys that failed.
+    package var failing: [Evidence] { evidence.filter { !$0.holds } }
+}

@@ -14,6 +14,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -21,6 +22,7 @@ let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
@@ -39,6 +41,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// Compiles bpf/ inside `swift build`; see bpf/build-plugin.
+let bpfBuild: [Target] = [
+    .executableTarget(name: "bpf-compiler", path: "bpf/build-plugin/compiler", swiftSettings: strict),
+    .plugin(name: "BPFBuild", capability: .buildTool, dependencies: ["bpf-compiler"], path: "bpf/build-plugin/plugin"),
+]
+
 let everything: [Target] = [
     .systemLibrary(name: "CLibBPF", path: "Sources/CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
     .systemLibrary(name: "CNetlink", path: "Sources/CNetlink", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
@@ -48,15 +56,18 @@ let everything: [Target] = [
     room("Workloads", ["SPIFFE", yams]),
     room("Issuer", ["SPIFFE", x509, crypto, asn1]),
     room("AuthorizationServer", ["SPIFFE", "Workloads", crypto]),
-    room("ControlPlaneAPI", ["SPIFFE", "Workloads", asyncHTTPClient, nio, nioSSL, x509, crypto, logging]),
-    room("Kernel", ["CLibBPF", "CNetlink", "KernelABI", "Workloads", logging]),
+    room("ControlPlaneAPI", ["SPIFFE", "Workloads", asyncHTTPClient, nio, nioHTTP1, nioSSL, x509, crypto, logging]),
+    room("Kernel", ["CLibBPF", "CNetlink", "KernelABI", "Workloads", logging], plugins: ["BPFBuild"]),
     room("Gateway", ["SPIFFE", "Workloads"]),
-    room("Proxy", ["SPIFFE", "Gateway", "Workloads", nio, nioPosix, nioHTTP1, nioSSL, x509, crypto, lifecycle, logging]),
+    room(
+        "Proxy",
+        ["SPIFFE", "Gateway", "Workloads", nio, nioPosix, nioHTTP1, nioTLS, nioSSL, x509, crypto, asn1, lifecycle, logging],
+    ),
     room(
         "ControlPlane",
         [
             "SPIFFE", "Workloads", "Issuer", "AuthorizationServer", "ControlPlaneAPI",
-            hummingbird, grdb, nio, nioSSL, x509, crypto, asn1, lifecycle, logging,
+            hummingbird, hummingbirdCore, grdb, nio, nioSSL, x509, crypto, asn1, lifecycle, logging, yams,
         ],
     ),
     room(
@@ -67,7 +78,7 @@ let everything: [Target] = [
         ],
     ),
 
-    program("tidemarkd", ["Agent", argumentParser, logging, lifecycle, yams]),
+    program("tidemarkd", ["Agent", "ControlPlaneAPI", argumentParser, logging, lifecycle, yams]),
     program("tidemark-server", ["ControlPlane", argumentParser, logging, lifecycle, yams]),
     program("tidemark", ["ControlPlaneAPI", "Workloads", "SPIFFE", argumentParser, asyncHTTPClient, nio, logging, yams]),
 
@@ -76,7 +87,10 @@ let everything: [Target] = [
     tests("IssuerTests", ["Issuer", "SPIFFE", x509, crypto, asn1]),
     tests("AuthorizationServerTests", ["AuthorizationServer", "SPIFFE", "Workloads", crypto]),
     tests("GatewayTests", ["Gateway", "SPIFFE", "Workloads"]),
-    tests("ProxyTests", ["Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioPosix, nioHTTP1, nioEmbedded, nioSSL, x509, crypto]),
+    tests(
+        "ProxyTests",
+        ["Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioPosix, nioHTTP1, nioEmbedded, nioSSL, x509, crypto, logging],
+    ),
     tests("ControlPlaneTests", ["ControlPlane", "ControlPlaneAPI", "Issuer", "SPIFFE", "Workloads", grdb, crypto, x509, asn1]),
     tests("KernelTests", ["Kernel", "Workloads", "KernelABI"]),
     tests("AgentTests", ["Agent", "ControlPlaneAPI", "SPIFFE", "Workloads", "Kernel", x509, crypto]),
@@ -99,7 +113,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
-    targets: selected(everything),
+    targets: bpfBuild + selected(everything),
 )
 
 /// While several rooms are under construction at once, `TIDEMARK_ONLY=SPIFFE,SPIFFETests` builds those alone.

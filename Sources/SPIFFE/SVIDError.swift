@@ -6,6 +6,9 @@ package enum SVIDError: Error, Equatable, CustomStringConvertible {
     case identity(SPIFFEIDError)
     case leafIsAuthority
     case keyUsage(String)
+    case extendedKeyUsage(String)
+    /// An extension that is there and cannot be read.
+    case malformed(String)
     case untrusted(SPIFFEID, reason: String)
     case noBundle(TrustDomain)
 
@@ -23,6 +26,10 @@ package enum SVIDError: Error, Equatable, CustomStringConvertible {
             "the certificate is an authority's; a workload's has cA=false (X509-SVID, section 4.1)"
         case .keyUsage(let found):
             "the certificate's key usage is \(found); digitalSignature without keyCertSign and cRLSign is needed"
+        case .extendedKeyUsage(let found):
+            "the certificate's extended key usage is \(found); serverAuth and clientAuth, or none at all, is needed"
+        case .malformed(let name):
+            "the certificate's \(name) cannot be read; have it issued again"
         case .untrusted(let id, let reason):
             "\(id) is not signed by an authority of its trust domain, or not valid now: \(reason)"
         case .noBundle(let domain):

@@ -21,6 +21,7 @@ package struct X509SVIDVerifier: Sendable {
         guard let bundle = bundles[id.trustDomain] else { throw .noBundle(id.trustDomain) }
         var verifier = Verifier(rootCertificates: CertificateStore(bundle.x509Authorities)) {
             RFC5280Policy(fixedExpiryValidationTime: now)
+            AuthorityPolicy()
         }
         let result = await verifier.validate(
             leaf: leaf,

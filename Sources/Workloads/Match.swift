@@ -6,6 +6,11 @@ package enum Match: Hashable, Sendable, Codable {
     case workload(workloadID: String, because: [Evidence])
     /// No selector matches. `nearest` is ranked: most keys right first.
     case unmanaged(nearest: [NearMiss])
+
+    /// The winner's, where there is one.
+    package var workloadID: String? {
+        if case .workload(let workloadID, _) = self { workloadID } else { nil }
+    }
 }
 
 /// One key of a selector, held against a process.

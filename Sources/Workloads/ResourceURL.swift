@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 /// An absolute http or https URL without user, query and fragment, kept exactly as written (RFC 8707, section 2).
 package struct ResourceURL: Hashable, Sendable, Codable, CustomStringConvertible {

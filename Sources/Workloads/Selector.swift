@@ -13,3 +13,23 @@ package struct Selector: Hashable, Sendable, Codable {
         self.commandLines = commandLines
     }
 }
+
+extension Selector {
+    /// The kernel's task name without its NUL.
+    package static let maximumNameBytes = 15
+    /// Of a command line with one NUL after each word: what a key of the kernel part's trie holds.
+    package static let maximumCommandLineBytes = 252
+
+    /// Splits at ASCII white space; quotes mean nothing.
+    package static func words(of commandLine: String) -> [String] {
+        commandLine.utf8.split(whereSeparator: { $0 == 0x20 || (0x09...0x0d).contains($0) }).map { String(Substring($0)) }
+    }
+
+    /// The length of what the kernel compares.
+    package static func bytes(of words: [String]) -> Int {
+        words.reduce(0) { $0 + $1.utf8.count + 1 }
+    }
+
+    /// As an operator would write it: the alternatives of `process:cmdline`.
+    package var commandLineTexts: [String]? { commandLines?.map { $0.joined(separator: " ") } }
+}

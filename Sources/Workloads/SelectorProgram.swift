@@ -19,3 +19,10 @@ package struct SelectorProgram: Sendable, Equatable {
         self.slots = slots
     }
 }
+
+extension SelectorProgram {
+    /// One slot a selector, strongest first; see ``Precedence``.
+    package init(compiling identities: [WorkloadIdentity]) {
+        self.init(slots: Precedence.ordered(identities).map { Slot(selector: $0.selector, workloadID: $0.identity.workloadID) })
+    }
+}

@@ -52,3 +52,13 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
         try SPIFFEID(trustDomain: domain, path: "/" + workloadID)
     }
 }
+
+extension WorkloadIdentity {
+    /// What an operator should know of an identity that is otherwise accepted.
+    package var warnings: [String] {
+        selectors.indices.filter { selectors[$0].userIDs == nil }.map {
+            "spec.selectors[\($0)] rests on claimed facts alone: whoever can start a process in scope can have this identity; "
+                + "add process:uid"
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package import ControlPlaneAPI
+import Foundation
+import Kernel
+package import Logging
+import Proxy
+import SPIFFE
+package import ServiceLifecycle
+import Workloads
+
+/// One host's agent: everything wired together, one page.
+package struct AgentService: Service {
+    private let configuration: AgentConfiguration
+    private let logger: Logger
+
+    package init(configuration: AgentConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        let file = try SnapshotFile(directory: configuration.stateDirectory)
+        let kernel = try KernelSession.open(configuration.kernel)
+        logger.info(kernel.adopted ? "kernel state adopted" : "kernel part loaded")
+
+        let lastSnapshot = try file.load()
+        let policy = PolicyBoard()
+        let handles = HandleTable()
+        let refusals = RecentRefusals()
+        let evidence: @Sendable (ProcessKey) -> ProcessEvidence? = { key in
+            kernel.facts(of: key.pid).flatMap { $0.key == key ? ProcessEvidence($0) : nil }
+        }
+
+        let link = ControlPlaneLink(
+            configuration: configuration, vault: KernelVault(kernel: kernel), bundle: lastSnapshot?.bundle, logger: logger,
+        )
+        let forwarder = AuditForwarder(link: link, logger: logger)
+        let journal = AgentJournal(forwarder: forwarder, refusals: refusals, evidence: evidence)
+        let svids = SVIDKeeper(link: link, policy: policy, evidence: evidence, logger: logger)
+        let tokens = TokenKeeper(link: link, logger: logger)
+        let introspection = IntrospectionCache(link: link, svids: svids)
+        let changes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let proxy = LoopbackProxy(
+            dependencies: ProxyDependencies(
+                flows: KernelFlows(kernel: kernel, policy: policy, handles: handles),
+                svids: svids,
+                routes: AgentRoutes(policy: policy, refresh: { changes.continuation.yield() }),
+                tokens: tokens,
+                introspector: introspection,
+                journal: journal,
+                logger: logger,
+            ),
+        )
+        let enforcer = Enforcer(kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
+        let reporter = EndpointReporter(enforcer: enforcer, link: link, logger: logger)
+
+        // What a reboot or a crash left behind is enforced before anything can connect through here.
+        if let lastSnapshot { try await enforcer.enforce(lastSnapshot) }
+        let listeners = try await proxy.bind(outboundPort: configuration.outboundPort)
+        try kernel.registerListeners(
+            outbound4: listeners.outbound4, outbound6: listeners.outbound6,
+            inbound4: listeners.inbound4, inbound6: listeners.inbound6,
+        )
+
+        let follower = PolicyFollower(
+            link: link, file: file,
+            enforce: { snapshot in
+                await introspection.revoke(tokens: snapshot.revokedTokens, subjects: snapshot.withdrawn)
+                try await enforcer.enforce(snapshot)
+                await svids.retain(policy.current.workloads)
+                await tokens.forget(unless: snapshot)
+            },
+            connected: { await reporter.refresh() },
+            logger: logger,
+        )
+        let events = KernelEventLoop(
+            kernel: kernel, handles: handles, policy: policy, journal: journal, svids: svids,
+            listenersChanged: { changes.continuation.yield() },
+        )
+        let api = LocalAPI(
+            socket: configuration.socket,
+            explainer: Explainer(kernel: kernel, policy: policy, refusals: refusals),
+            status: {
+                AgentSelfStatus(
+                    spiffeID: await link.spiffeID?.description ?? "", version: policy.current.version,
+                    controlPlane: follower.controlPlane, identities: policy.current.workloads.count,
+                    svids: await svids.count, connections: proxy.connectionCount,
+                    auditQueued: forwarder.backlog.queued, auditLost: forwarder.backlog.lost,
+                )
+            },
+            logger: logger,
+        )
+
+        try await serve([
+            Activity("proxy") { try await proxy.run() },
+            Activity("control plane link") { await link.run() },
+            Activity("policy") { await follower.run() },
+            Activity("SVID renewal") { await svids.run() },
+            Activity("audit") { await forwarder.run() },
+            Activity("kernel events") { await events.run() },
+            Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
+            Activity("addresses") { await reporter.run() },
+            Activity("local API") { try await api.run() },
+        ])
+    }
+
+    /// Runs them side by side until the program is told to stop, or one fails.
+    private func serve(_ activities: [Activity]) async throws {
+        try await withGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for activity in activities { group.addTask { try await activity.run(logger: logger) } }
+                group.addTask { try? await gracefulShutdown() }
+                try await group.next()
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+        }
+    }
+}
+
+/// One long-lived part of the agent, by name.
+private struct Activity: Sendable {
+    let name: String
+    let body: @Sendable () async throws -> Void
+
+    init(_ name: String, body: @escaping @Sendable () async throws -> Void) {
+        self.name = name
+        self.body = body
+    }
+
+    func run(logger: Logger) async throws {
+        do { try await body() } catch is CancellationError {
+        } catch {
+            logger.error("\(name) failed: \(error)")
+            throw error
+        }
+    }
+}
+
+/// The agent's credential in the kernel's memory.
+private struct KernelVault: ControlPlaneLink.CredentialVault {
+    let kernel: KernelSession
+
+    func load() -> [UInt8]? { kernel.loadCredentials() }
+    func store(_ bytes: [UInt8]) throws { try kernel.storeCredentials(bytes) }
+}

@@ -1,0 +1,106 @@
+package import ControlPlaneAPI
+package import Kernel
+package import Proxy
+package import SPIFFE
+package import Workloads
+
+/// One snapshot made ready for use, with what listens on this host. A value: every answer is a pure function of it.
+package struct EnforcedPolicy: Sendable {
+    package let snapshot: PolicySnapshot?
+    package let bundles: BundleSet
+    package let matcher: Matcher
+    package let program: SelectorProgram
+    private let identities: [SPIFFEID: WorkloadIdentity]
+    private let withdrawn: Set<SPIFFEID>
+    private let remote: [InternetEndpoint: SPIFFEID]
+    /// Managed listeners of this host, as bound: wildcards are wildcards.
+    package var listeners: [InternetEndpoint: SPIFFEID] = [:]
+    /// The same with each wildcard spelt out as this host's own addresses, loopback included.
+    package var reachable: [InternetEndpoint: SPIFFEID] = [:]
+
+    package static let nothing = EnforcedPolicy()
+
+    private init() {
+        snapshot = nil
+        bundles = BundleSet()
+        matcher = Matcher([])
+        program = SelectorProgram(slots: [])
+        identities = [:]
+        withdrawn = []
+        remote = [:]
+    }
+
+    package init(_ snapshot: PolicySnapshot) throws {
+        if let conflict = Precedence.conflicts(in: snapshot.identities).first {
+            throw AgentError.policyConflict("\(conflict)")
+        }
+        self.snapshot = snapshot
+        bundles = BundleSet([snapshot.bundle])
+        matcher = Matcher(snapshot.identities)
+        program = SelectorProgram(compiling: snapshot.identities)
+        identities = Dictionary(
+            try snapshot.identities.map { (try $0.spiffeID(in: snapshot.trustDomain), $0) },
+            uniquingKeysWith: { first, _ in first },
+        )
+        withdrawn = Set(snapshot.withdrawn)
+        remote = Dictionary(
+            snapshot.endpoints.compactMap { endpoint in
+                InternetAddress(endpoint.address).map { (InternetEndpoint(address: $0, port: endpoint.port), endpoint.workload) }
+            },
+            uniquingKeysWith: { first, _ in first },
+        )
+    }
+
+    package var version: UInt64 { snapshot?.version ?? 0 }
+    package var workloads: Set<SPIFFEID> { Set(identities.keys) }
+    /// Where a connection of a managed workload is to be redirected.
+    package var destinations: Set<InternetEndpoint> { Set(remote.keys).union(reachable.keys) }
+
+    /// Whether this agent may speak as `workload`.
+    package func owns(_ workload: SPIFFEID) -> Bool {
+        identities[workload] != nil && !withdrawn.contains(workload)
+    }
+
+    package func spiffeID(forWorkloadID workloadID: String) -> SPIFFEID? {
+        guard let domain = snapshot?.trustDomain else { return nil }
+        return try? SPIFFEID(trustDomain: domain, path: "/" + workloadID)
+    }
+
+    package func identity(of workload: SPIFFEID) -> WorkloadIdentity? { identities[workload] }
+
+    /// What the proxy should know when `workload` dials `destination`.
+    package func outbound(workload: SPIFFEID, destination: InternetEndpoint) -> OutboundRoute? {
+        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else { return nil }
+        let expected = reachable[destination] ?? remote[destination]
+        return OutboundRoute(
+            expected: expected,
+            peers: PeerPolicy(trustDomain: domain, allowed: identity.allowedOutbound, withdrawn: withdrawn),
+            resources: expected.map { resources(servedBy: $0, port: destination.port) } ?? [],
+        )
+    }
+
+    /// What the proxy should know of a connection that came in for `destination`.
+    package func inbound(destination: InternetEndpoint) -> InboundRoute? {
+        guard let domain = snapshot?.trustDomain, let workload = listener(at: destination), owns(workload),
+            let identity = identities[workload]
+        else { return nil }
+        return InboundRoute(
+            workload: workload,
+            peers: PeerPolicy(trustDomain: domain, allowed: identity.allowedInbound, withdrawn: withdrawn),
+            tlsMode: identity.tlsMode,
+            resources: resources(servedBy: workload, port: destination.port),
+        )
+    }
+
+    /// The exact address first, then the wildcards, as the kernel part does.
+    private func listener(at destination: InternetEndpoint) -> SPIFFEID? {
+        listeners[destination] ?? destination.wildcards.lazy.compactMap { self.listeners[$0] }.first
+    }
+
+    private func resources(servedBy workload: SPIFFEID, port: UInt16) -> [ProtectedResource] {
+        guard let snapshot else { return [] }
+        return snapshot.resources.filter { resource in
+            resource.resource.port == port && "/" + resource.servedBy == workload.path
+        }
+    }
+}

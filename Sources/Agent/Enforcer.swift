@@ -1,0 +1,94 @@
+package import ControlPlaneAPI
+package import Foundation
+package import Kernel
+package import Logging
+import NIOCore
+package import Proxy
+package import SPIFFE
+import Workloads
+
+/// Makes a snapshot true on this host: kernel maps, listeners, routes, live connections. All of it or nothing.
+package actor Enforcer {
+    private let kernel: KernelSession
+    private let policy: PolicyBoard
+    private let handles: HandleTable
+    private let proxy: LoopbackProxy
+    private let logger: Logger
+
+    package init(
+        kernel: KernelSession, policy: PolicyBoard, handles: HandleTable, proxy: LoopbackProxy, logger: Logger,
+    ) {
+        self.kernel = kernel
+        self.policy = policy
+        self.handles = handles
+        self.proxy = proxy
+        self.logger = logger
+    }
+
+    /// - Throws: when the kernel refuses; the policy before it is then still in force.
+    package func enforce(_ snapshot: PolicySnapshot) async throws {
+        let next = try EnforcedPolicy(snapshot)
+        if next.program != policy.current.program || policy.current.snapshot == nil {
+            try kernel.install(next.program, handles: handles.handles(for: next.program.slots.map(\.workloadID)))
+        }
+        policy.change { current in
+            var next = next
+            next.listeners = current.listeners
+            next.reachable = current.reachable
+            current = next
+        }
+        try redecideListeners()
+        let cut = await proxy.reevaluate()
+        logger.info(
+            "policy enforced",
+            metadata: [
+                "version": "\(snapshot.version)", "identities": "\(snapshot.identities.count)", "connections_cut": "\(cut)",
+            ],
+        )
+    }
+
+    /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
+    package func redecideListeners() throws {
+        let current = policy.current
+        var listeners: [InternetEndpoint: SPIFFEID] = [:]
+        for socket in try kernel.listeners() {
+            let workloadID = kernel.facts(of: socket.process.pid)
+                .flatMap { $0.key == socket.process ? current.matcher.match($0).workloadID : nil }
+            let handle = workloadID.flatMap { handles.handles(for: [$0])[$0] } ?? .none
+            if handle != socket.identity { try kernel.setListenerIdentity(socket.endpoint, handle) }
+            if let workloadID, let id = current.spiffeID(forWorkloadID: workloadID) { listeners[socket.endpoint] = id }
+        }
+        let reachable = Self.reachable(listeners)
+        policy.change { policy in
+            policy.listeners = listeners
+            policy.reachable = reachable
+        }
+        try kernel.setDestinations(policy.current.destinations)
+    }
+
+    /// What other hosts may dial: without loopback and link-local addresses.
+    package var reported: [Endpoint] {
+        policy.current.reachable
+            .filter { !$0.key.address.isLoopback && !$0.key.address.isLinkLocal }
+            .map { Endpoint(address: $0.key.address.description, port: $0.key.port, workload: $0.value) }
+            .sorted { ($0.address, $0.port) < ($1.address, $1.port) }
+    }
+
+    private static func reachable(_ listeners: [InternetEndpoint: SPIFFEID]) -> [InternetEndpoint: SPIFFEID] {
+        let own = ownAddresses()
+        var result: [InternetEndpoint: SPIFFEID] = [:]
+        for (endpoint, workload) in listeners {
+            for address in own where endpoint.accepts(address) {
+                result[InternetEndpoint(address: address, port: endpoint.port)] = workload
+            }
+        }
+        // An exact listener beats a wildcard on the same port.
+        for (endpoint, workload) in listeners where !endpoint.address.isWildcard { result[endpoint] = workload }
+        return result
+    }
+
+    private static func ownAddresses() -> Set<InternetAddress> {
+        let devices = (try? System.enumerateDevices()) ?? []
+        return Set(devices.compactMap { $0.address?.ipAddress.flatMap(InternetAddress.init) })
+    }
+}

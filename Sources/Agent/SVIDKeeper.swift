@@ -1,0 +1,125 @@
+package import ControlPlaneAPI
+package import Foundation
+package import Logging
+package import Proxy
+package import SPIFFE
+import Synchronization
+package import Workloads
+
+/// Keeps the X.509-SVIDs of this host's workloads fresh: fetched when first needed, renewed at half life.
+package actor SVIDKeeper: SVIDSource {
+    private let link: ControlPlaneLink
+    private let policy: PolicyBoard
+    private let evidence: @Sendable (ProcessKey) -> ProcessEvidence?
+    private let logger: Logger
+    /// How long a connection waits for a first SVID.
+    private let patience: Duration
+    private var states: [SPIFFEID: SVIDState] = [:]
+    private var requests: [SPIFFEID: Task<X509SVID, any Error>] = [:]
+
+    package init(
+        link: ControlPlaneLink,
+        policy: PolicyBoard,
+        patience: Duration = .seconds(5),
+        evidence: @escaping @Sendable (ProcessKey) -> ProcessEvidence?,
+        logger: Logger,
+    ) {
+        self.link = link
+        self.policy = policy
+        self.patience = patience
+        self.evidence = evidence
+        self.logger = logger
+    }
+
+    package var count: Int { states.values.count { $0.usable(at: Date()) != nil } }
+
+    package nonisolated func bundles() -> BundleSet { policy.current.bundles }
+
+    package func svid(for workload: SPIFFEID, process: ProcessKey?) async throws -> X509SVID {
+        guard policy.current.owns(workload) else { throw AgentError.identityUnknown(workload) }
+        let now = Date()
+        if let state = states[workload] {
+            if let svid = state.usable(at: now) { return svid }
+            if case .lost(_, let retryAt, let reason) = state, retryAt > now {
+                throw AgentError.svidUnavailable(workload, reason: reason)
+            }
+        }
+        return try await bounded(request(workload, process: process), for: workload)
+    }
+
+    /// Renews what is due, until cancelled.
+    package func run() async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            let now = Date()
+            for (workload, state) in states where state.due(jitter: .random(in: 0..<1)) <= now {
+                _ = request(workload, process: nil)
+            }
+        }
+    }
+
+    /// Forgets the identities that are no longer this agent's.
+    package func retain(_ workloads: Set<SPIFFEID>) {
+        states = states.filter { workloads.contains($0.key) }
+    }
+
+    /// One request a workload at a time, however many connections wait for it.
+    private func request(_ workload: SPIFFEID, process: ProcessKey?) -> Task<X509SVID, any Error> {
+        if let running = requests[workload] { return running }
+        let task = Task { try await self.fetch(workload, process: process) }
+        requests[workload] = task
+        return task
+    }
+
+    private func fetch(_ workload: SPIFFEID, process: ProcessKey?) async throws -> X509SVID {
+        defer { requests[workload] = nil }
+        do {
+            let request = try CertificateRequest()
+            let answer = try await link.agentClient().x509SVID(
+                X509SVIDRequest(spiffeID: workload, csr: request.der, process: process.flatMap(evidence)),
+            )
+            let svid = try request.svid(from: answer.chain)
+            guard svid.id == workload else { throw AgentError.svidUnavailable(workload, reason: "it came for \(svid.id)") }
+            if policy.current.owns(workload) { states[workload] = .held(svid) }
+            logger.debug("SVID", metadata: ["spiffe_id": "\(workload)", "serial": "\(svid.serialNumber)"])
+            return svid
+        } catch {
+            let now = Date()
+            let next = states[workload]?.failing(because: "\(error)", at: now)
+            states[workload] = next ?? .firstFailure(because: "\(error)", at: now)
+            logger.warning("no new SVID: \(error)", metadata: ["spiffe_id": "\(workload)"])
+            throw AgentError.svidUnavailable(workload, reason: "\(error)")
+        }
+    }
+
+    /// The request goes on when the waiting ends: the next connection finds its answer.
+    private func bounded(_ task: Task<X509SVID, any Error>, for workload: SPIFFEID) async throws -> X509SVID {
+        let patience = patience
+        return try await withThrowingTaskGroup(of: X509SVID.self) { group in
+            group.addTask { try await FirstAnswer.of(task) }
+            group.addTask {
+                try await Task.sleep(for: patience)
+                throw AgentError.svidUnavailable(workload, reason: "the control plane did not answer within \(patience)")
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
+    }
+}
+
+/// Waits for a shared task, but only as long as the waiter itself is not cancelled.
+enum FirstAnswer {
+    static func of<Value: Sendable>(_ task: Task<Value, any Error>) async throws -> Value {
+        let (stream, continuation) = AsyncThrowingStream<Value, any Error>.makeStream()
+        Task {
+            do {
+                continuation.yield(try await task.value)
+                continuation.finish()
+            } catch {
+                continuation.finish(throwing: error)
+            }
+        }
+        for try await value in stream { return value }
+        throw CancellationError()
+    }
+}

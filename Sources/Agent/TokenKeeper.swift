@@ -1,0 +1,85 @@
+package import ControlPlaneAPI
+package import Foundation
+package import Logging
+package import Proxy
+package import SPIFFE
+package import Workloads
+
+/// Registers this host's workloads as OAuth clients and holds their access tokens.
+///
+/// A token is kept by the SVID it is bound to: the one whose certificate the connection was opened with. One request at a time for each.
+package actor TokenKeeper: TokenSource {
+    private struct Key: Hashable {
+        let thumbprint: CertificateThumbprint
+        let resource: ResourceURL
+    }
+
+    private let link: ControlPlaneLink
+    private let logger: Logger
+    private var tokens: [Key: (token: AccessToken, refreshAt: Date)] = [:]
+    private var requests: [Key: Task<AccessToken, any Error>] = [:]
+    private var registered: Set<SPIFFEID> = []
+
+    package init(link: ControlPlaneLink, logger: Logger) {
+        self.link = link
+        self.logger = logger
+    }
+
+    package func token(for resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
+        let key = Key(thumbprint: svid.thumbprint, resource: resource.resource)
+        let now = Date()
+        if let held = tokens[key], held.refreshAt > now { return held.token }
+        do {
+            return try await FirstAnswer.of(request(key, resource: resource, svid: svid))
+        } catch {
+            // The control plane is away or refuses: what is still valid is still used, and introspection has the last word.
+            if let held = tokens[key], held.token.expiresAt > now, case ControlPlaneError.unreachable = error {
+                return held.token
+            }
+            throw AgentError.tokenUnavailable(resource: resource.resource.text, reason: "\(error)")
+        }
+    }
+
+    /// Drops everything: identities or resources have changed. Tokens come again in a few milliseconds.
+    package func forget() {
+        tokens = [:]
+        registered = []
+    }
+
+    private func request(_ key: Key, resource: ProtectedResource, svid: X509SVID) -> Task<AccessToken, any Error> {
+        if let running = requests[key] { return running }
+        let task = Task { try await self.fetch(key, resource: resource, svid: svid) }
+        requests[key] = task
+        return task
+    }
+
+    private func fetch(_ key: Key, resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
+        defer { requests[key] = nil }
+        let client = try await link.client(as: svid)
+        if !registered.contains(svid.id) {
+            _ = try await client.registerOAuthClient(scope: nil)
+            registered.insert(svid.id)
+        }
+        let asked = Date()
+        let answer = try await client.token(
+            clientID: svid.id, resource: resource.resource.text, scope: resource.scopes.joined(separator: " "),
+        )
+        let lifetime = TimeInterval(answer.expiresIn)
+        let token = AccessToken(
+            value: answer.accessToken, id: Self.tokenID(of: answer.accessToken),
+            expiresAt: asked.addingTimeInterval(lifetime),
+        )
+        let now = Date()
+        tokens = tokens.filter { $0.value.token.expiresAt > now }
+        tokens[key] = (token, asked.addingTimeInterval(lifetime * 0.75))
+        return token
+    }
+
+    /// `jti`, for the audit alone: the token came from the issuer itself, over a connection that proved who it is.
+    private static func tokenID(of jwt: String) -> String {
+        struct Claims: Decodable { var jti: String? }
+        let parts = jwt.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 3, let payload = Base64URL.decode(parts[1]) else { return "" }
+        return (try? JSONDecoder().decode(Claims.self, from: payload))?.jti ?? ""
+    }
+}

@@ -1,0 +1,34 @@
+package import Foundation
+import SPIFFE
+
+package struct OAuthResponse: Sendable {
+    package var status: Int
+    package var headers: [(String, String)]
+    package var body: Data
+
+    /// JSON that nobody stores on the way: RFC 6749, section 5.1.
+    static func json(_ status: Int, _ members: [String: JSONValue]) -> OAuthResponse {
+        let headers = [
+            ("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"),
+        ]
+        return OAuthResponse(status: status, headers: headers, body: Data(JSONValue.object(members).description.utf8))
+    }
+
+    static func refusal(_ refusal: OAuthRefusal) -> OAuthResponse {
+        var response = json(refusal.code.status, [
+            "error": .string(refusal.code.rawValue), "error_description": .string(refusal.code.generic),
+        ])
+        // RFC 9110, section 11.6.1, wants a challenge with each 401; never Basic, which would invite a secret.
+        if refusal.code == .invalidClient { response.headers.append(("WWW-Authenticate", "Bearer realm=\"tidemark\"")) }
+        return response
+    }
+
+    /// RFC 9110, section 15.5.6.
+    static func methodNotAllowed(_ allowed: String) -> OAuthResponse {
+        var response = json(405, [
+            "error": "invalid_request", "error_description": .string("use \(allowed) here"),
+        ])
+        response.headers.append(("Allow", allowed))
+        return response
+    }
+}

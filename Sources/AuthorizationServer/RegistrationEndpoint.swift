@@ -1,0 +1,116 @@
+import Foundation
+import SPIFFE
+import Workloads
+
+/// `POST /register`: RFC 7591, for whoever proves a SPIFFE ID, by certificate or by a JWT-SVID as software statement.
+///
+/// draft-kasselman-oauth-dcr-trusted-issuer-token-01. One client a SPIFFE ID, however often it registers.
+extension AuthorizationServer {
+    func register(_ request: OAuthRequest, _ event: inout OAuthEvent) async throws -> OAuthResponse {
+        guard request.authorization == nil else {
+            throw OAuthRefusal(.invalidClient, "an Authorization header; registration is proven by SVID")
+        }
+        let wish = try RegistrationRequest(parsing: request.body)
+        let proof = try await proof(request.client, statement: wish.softwareStatement)
+        event.caller = proof.id
+        event.method = proof.method
+        let metadata = try wish.metadata(overriddenBy: proof.claims)
+        guard metadata.spiffeID == nil || metadata.spiffeID == proof.id.description else {
+            throw OAuthRefusal(.invalidClientMetadata, "spiffe_id is not \(proof.id), which the SVID proves")
+        }
+        guard try await directory.isActive(proof.id) else { throw proof.unapproved("no manifest gives \(proof.id)") }
+        let client = OAuthClient(
+            spiffeID: proof.id, name: metadata.name, method: metadata.method ?? proof.method, registeredAt: now(),
+        )
+        let kept = try await admit(client, event: event)
+        guard kept.deregisteredAt == nil else { throw proof.unapproved("\(proof.id) was deregistered") }
+        return try await registration(of: kept, metadata, statement: wish.softwareStatement)
+    }
+
+    /// Keeps a client unless there is one, and tells the journal of a new one.
+    func admit(_ client: OAuthClient, event: OAuthEvent) async throws -> OAuthClient {
+        let (kept, created) = try await store.register(client)
+        guard created else { return kept }
+        var event = event
+        event.kind = .clientRegistered
+        event.reason = "proven by \(event.method?.rawValue ?? "an SVID")"
+        try await journal.record(event)
+        return kept
+    }
+
+    private func proof(_ certificate: CertificateIdentity?, statement: String?) async throws -> RegistrationProof {
+        let bundles = try await directory.bundles()
+        let svid = try statement.map { try statementSVID($0, bundles: bundles) }
+        if let certificate, let svid, certificate.spiffeID != svid.id {
+            throw OAuthRefusal(.invalidSoftwareStatement, "statement of \(svid.id) over a connection of another workload")
+        }
+        guard let id = svid?.id ?? certificate?.spiffeID else {
+            throw OAuthRefusal(.invalidClient, "neither a certificate nor a software statement")
+        }
+        guard id.trustDomain == configuration.trustDomain else {
+            let code: OAuthRefusal.Code = svid == nil ? .invalidClient : .invalidSoftwareStatement
+            throw OAuthRefusal(code, "\(id) is of a trust domain whose workloads are no clients here")
+        }
+        if svid == nil, let certificate, certificate.notAfter <= now() {
+            throw OAuthRefusal(.invalidClient, "the certificate of \(id) ran out")
+        }
+        return RegistrationProof(id: id, method: svid == nil ? .x509 : .jwt, claims: svid?.claims ?? [:])
+    }
+
+    private func statementSVID(_ statement: String, bundles: BundleSet) throws(OAuthRefusal) -> JWTSVID {
+        let rules = JWTSVID.Rules(
+            audiences: [configuration.issuer, configuration.issuer + "/register"],
+            maximumLifetime: ClientAuthentication.maximumAssertionLifetime,
+        )
+        let svid: JWTSVID
+        do { svid = try JWTSVID.verify(statement, bundles: bundles, rules: rules, at: now()) } catch {
+            throw OAuthRefusal(.invalidSoftwareStatement, "\(error)")
+        }
+        // RFC 7591, section 2.3: a statement has iss. The control plane writes one of these two; neither finds a key.
+        guard [configuration.trustDomain.uri, configuration.issuer].contains(svid.issuer) else {
+            throw OAuthRefusal(.invalidSoftwareStatement, "iss of \(svid.id)'s statement is not of its trust domain")
+        }
+        guard svid.issuedAt != nil else { throw OAuthRefusal(.invalidSoftwareStatement, "\(svid.id)'s statement has no iat") }
+        return svid
+    }
+
+    /// RFC 7591, section 3.2.1. There is no secret to hand out.
+    private func registration(
+        of client: OAuthClient, _ metadata: ClientMetadata, statement: String?,
+    ) async throws -> OAuthResponse {
+        var members: [String: JSONValue] = [
+            "client_id": .string(client.spiffeID.description),
+            "client_id_issued_at": .integer(Int64(client.registeredAt.timeIntervalSince1970)),
+            "spiffe_id": .string(client.spiffeID.description),
+            "grant_types": ["client_credentials"],
+            "response_types": [],
+            "token_endpoint_auth_method": .string((metadata.method ?? client.method).rawValue),
+            "tls_client_certificate_bound_access_tokens": .boolean(!configuration.allowsUnboundTokens),
+        ]
+        if let name = client.name { members["client_name"] = .string(name) }
+        if let statement { members["software_statement"] = .string(statement) }
+        let scopes = try await scopes(of: client.spiffeID, asked: metadata.scopes)
+        if !scopes.isEmpty { members["scope"] = .string(scopes.joined(separator: " ")) }
+        return .json(201, members)
+    }
+
+    /// What the client may ask for as things are; each token request is decided anew.
+    private func scopes(of client: SPIFFEID, asked: [String]?) async throws -> [String] {
+        let resources = try await directory.resources().filter { $0.allowed.contains { $0.matches(client) } }
+        let available = Set(resources.flatMap(\.scopes))
+        return (asked.map { available.intersection($0) } ?? available).sorted()
+    }
+}
+
+/// Who registers, and how that is known.
+private struct RegistrationProof {
+    let id: SPIFFEID
+    let method: ClientAuthenticationMethod
+    /// Of the software statement.
+    let claims: [String: JSONValue]
+
+    /// RFC 7591, section 3.2.2, has a code for statements only.
+    func unapproved(_ reason: String) -> OAuthRefusal {
+        OAuthRefusal(method == .jwt ? .unapprovedSoftwareStatement : .accessDenied, reason)
+    }
+}

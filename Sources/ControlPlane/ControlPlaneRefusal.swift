@@ -1,0 +1,109 @@
+package import ControlPlaneAPI
+package import SPIFFE
+
+/// Why the control plane does not do what it was asked to.
+package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
+    case joinTokenUnknown
+    case joinTokenUsed
+    case joinTokenExpired
+    case agentName(String, reason: String)
+    case agentGroup(String, reason: String)
+    case lifetime(Int, allowed: ClosedRange<Int>)
+    /// No client certificate came with a call that needs one.
+    case certificateMissing
+    /// A valid SVID, of someone who is no agent here, or no longer.
+    case notAnAgent(SPIFFEID)
+    case notInGroup(String)
+    case signingRequest(String)
+    case manifest([String])
+    case noSuchManifest(kind: String, name: String)
+    case noSuchRoute(String)
+    case body(String)
+    case bodyTooLarge(maximum: Int)
+    case parameter(String, value: String, expected: String)
+    /// The disk, or the space given to the database, is used up.
+    case storageFull
+    /// The database cannot be read or written.
+    case storage(String)
+    case issuing(String)
+    case unforeseen(String)
+
+    package var description: String { problem.message }
+
+    package var problem: Problem {
+        Problem(error: code, message: message, findings: findings)
+    }
+
+    /// HTTP status.
+    package var status: Int {
+        switch self {
+        case .agentName, .agentGroup, .lifetime, .signingRequest, .body, .parameter, .manifest: 400
+        case .certificateMissing: 401
+        case .joinTokenUnknown, .joinTokenUsed, .joinTokenExpired, .notAnAgent, .notInGroup: 403
+        case .noSuchManifest, .noSuchRoute: 404
+        case .bodyTooLarge: 413
+        case .unforeseen, .issuing: 500
+        case .storage: 503
+        case .storageFull: 507
+        }
+    }
+
+    private var findings: [String]? {
+        if case .manifest(let findings) = self { findings } else { nil }
+    }
+}
+
+extension ControlPlaneRefusal {
+    /// `Problem.error`; documented in docs/cli.md, so never changed.
+    package var code: String {
+        switch self {
+        case .joinTokenUnknown: "join_token_unknown"
+        case .joinTokenUsed: "join_token_used"
+        case .joinTokenExpired: "join_token_expired"
+        case .agentName: "agent_name_invalid"
+        case .agentGroup: "agent_group_invalid"
+        case .lifetime: "lifetime_invalid"
+        case .certificateMissing: "client_certificate_missing"
+        case .notAnAgent: "not_an_agent"
+        case .notInGroup: "not_in_group"
+        case .signingRequest: "signing_request_invalid"
+        case .manifest: "manifest_invalid"
+        case .noSuchManifest: "manifest_not_found"
+        case .noSuchRoute: "route_not_found"
+        case .body: "body_invalid"
+        case .bodyTooLarge: "body_too_large"
+        case .parameter: "parameter_invalid"
+        case .storageFull: "storage_full"
+        case .storage: "storage_failed"
+        case .issuing: "issuing_failed"
+        case .unforeseen: "server_error"
+        }
+    }
+
+    private var message: String {
+        switch self {
+        case .joinTokenUnknown: "this join token is not known here; create one with `tidemark join-token create`"
+        case .joinTokenUsed: "this join token was used before, and each works once; create another one"
+        case .joinTokenExpired: "this join token has run out; create another one"
+        case .agentName(let name, let reason): "\"\(name)\" cannot name an agent: \(reason)"
+        case .agentGroup(let group, let reason): "\"\(group)\" cannot name an agent group: \(reason)"
+        case .lifetime(let seconds, let allowed):
+            "a lifetime of \(seconds) seconds is not possible; ask for \(allowed.lowerBound) to \(allowed.upperBound)"
+        case .certificateMissing: "this call needs a client certificate; attest first and present the SVID"
+        case .notAnAgent(let id): "\(id) is no agent of this control plane, or not any more; attest with a join token"
+        case .notInGroup(let reason): reason
+        case .signingRequest(let reason): "the signing request was refused: \(reason)"
+        case .manifest(let findings):
+            "the file was not applied: \(findings.count) \(findings.count == 1 ? "finding" : "findings"); correct and apply again"
+        case .noSuchManifest(let kind, let name): "there is no \(kind) named \"\(name)\"; `tidemark get` lists what there is"
+        case .noSuchRoute(let path): "\(path) is nothing this server answers to with this method; docs/cli.md lists what is"
+        case .body(let reason): "the body cannot be read: \(reason)"
+        case .bodyTooLarge(let maximum): "the body is larger than \(maximum) bytes; send less at a time"
+        case .parameter(let name, let value, let expected): "parameter \(name)=\(value) is invalid; expected \(expected)"
+        case .storageFull: "the server's disk is full and nothing was changed; free space on it and try again"
+        case .storage(let reason): "the server's database failed and nothing was changed: \(reason); see the server's log"
+        case .issuing(let reason): "the certificate could not be issued: \(reason); see the server's log"
+        case .unforeseen(let reason): "the server failed: \(reason); see its log"
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import ControlPlaneAPI
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import NIOCore
+
+/// The context of a request on either listener.
+struct ConnectionContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        channel = source.channel
+    }
+
+    /// Of any request body on this server.
+    static let maximumBody = 256 << 10
+}
+
+extension Request {
+    func json<Body: Decodable>(_ type: Body.Type) async throws -> Body {
+        let bytes = try await bytes()
+        do {
+            return try WireCoding.decoder().decode(type, from: bytes)
+        } catch let error as DecodingError {
+            throw ControlPlaneRefusal.body(error.place)
+        } catch {
+            throw ControlPlaneRefusal.body("\(error)")
+        }
+    }
+
+    /// The whole body.
+    func bytes() async throws -> Data {
+        if let announced = headers[.contentLength].flatMap(Int.init), announced > ConnectionContext.maximumBody {
+            throw ControlPlaneRefusal.bodyTooLarge(maximum: ConnectionContext.maximumBody)
+        }
+        do {
+            return Data(try await body.collect(upTo: ConnectionContext.maximumBody).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw ControlPlaneRefusal.bodyTooLarge(maximum: ConnectionContext.maximumBody)
+        }
+    }
+
+    /// A query parameter, percent-decoded.
+    func parameter(_ name: String) -> String? {
+        uri.queryParameters[Substring(name)].map { $0.removingPercentEncoding ?? String($0) }
+    }
+
+    func integer(_ name: String, in allowed: ClosedRange<Int64>, standard: Int64) throws(ControlPlaneRefusal) -> Int64 {
+        guard let text = parameter(name) else { return standard }
+        guard let value = Int64(text), allowed.contains(value) else {
+            throw .parameter(name, value: text, expected: "an integer of \(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        return value
+    }
+}
+
+extension Response {
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try WireCoding.encoder().encode(value))),
+        )
+    }
+
+    static func refusal(_ refusal: ControlPlaneRefusal) throws -> Response {
+        try json(refusal.problem, status: HTTPResponse.Status(code: refusal.status))
+    }
+}
+
+extension DecodingError {
+    /// What is wrong and where, without what the body holds.
+    var place: String {
+        switch self {
+        case .keyNotFound(let key, let context): "\(Self.path(context)) lacks \"\(key.stringValue)\""
+        case .typeMismatch(let type, let context): "\(Self.path(context)) is no \(type)"
+        case .valueNotFound(let type, let context): "\(Self.path(context)) is null, a \(type) is needed"
+        case .dataCorrupted(let context): "\(Self.path(context)) is invalid: \(context.debugDescription)"
+        @unknown default: "it has another shape than documented"
+        }
+    }
+
+    private static func path(_ context: Context) -> String {
+        let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
+        return keys.isEmpty ? "the JSON object" : keys
+    }
+}

@@ -1,0 +1,40 @@
+package import SPIFFE
+
+package enum IssuanceDecision: Sendable, Equatable {
+    case issue(because: String)
+    case refuse(because: String)
+
+    package var reason: String {
+        switch self {
+        case .issue(let reason), .refuse(let reason): reason
+        }
+    }
+}
+
+/// May this agent have an SVID of that name?
+package enum IssuancePolicy {
+    /// Names below it are the control plane's to give, to itself and to agents it attested.
+    package static let reservedPath = "/tidemark/"
+
+    /// - Parameters:
+    ///   - agent: whom the caller's own SVID proves.
+    ///   - agentGroup: the group that agent joined.
+    ///   - identitiesOfGroup: what manifests give to that group, now.
+    package static func decision(
+        agent: SPIFFEID, agentGroup: String, requested: SPIFFEID, identitiesOfGroup: Set<SPIFFEID>,
+    ) -> IssuanceDecision {
+        guard agent.path.hasPrefix(reservedPath + "agent/") else {
+            return .refuse(because: "\(agent) is no agent; only agents ask for workloads' SVIDs")
+        }
+        guard requested.trustDomain == agent.trustDomain else {
+            return .refuse(because: "\(requested) is not of the agent's trust domain \(agent.trustDomain)")
+        }
+        guard !(requested.path + "/").hasPrefix(reservedPath) else {
+            return .refuse(because: "\(requested) is a name of the control plane, no workload has it")
+        }
+        guard identitiesOfGroup.contains(requested) else {
+            return .refuse(because: "no manifest gives \(requested) to agent group \"\(agentGroup)\"")
+        }
+        return .issue(because: "a manifest gives \(requested) to agent group \"\(agentGroup)\"")
+    }
+}

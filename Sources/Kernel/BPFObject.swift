@@ -1,0 +1,83 @@
+import CLibBPF
+import Foundation
+
+/// The BPF object, loaded into the kernel; its maps are those already pinned, where there are any.
+///
+/// Owns the libbpf handle. Pinned maps and links outlive it.
+struct BPFObject: ~Copyable {
+    private let handle: OpaquePointer
+
+    /// Loads and verifies the object; attaches nothing.
+    init(pinningMapsIn directory: String) throws(KernelError) {
+        guard let image = Data(base64Encoded: IdentityObject.base64.description) else { throw .objectDamaged }
+        let (loaded, log) = LoaderLog.recording { Self.load(image, pinningMapsIn: directory) }
+        switch loaded {
+        case .success(let handle): self.handle = handle
+        case .failure(let failure) where log.contains { $0.contains("parameter mismatch") }:
+            _ = failure
+            throw .incompatiblePins(directory: directory, log: log)
+        case .failure(let failure): throw .objectRefused(errno: failure.errno, log: log)
+        }
+    }
+
+    deinit { bpf_object__close(handle) }
+
+    private struct LoadFailure: Error {
+        let errno: Int32
+    }
+
+    private static func load(_ image: Data, pinningMapsIn directory: String) -> Result<OpaquePointer, LoadFailure> {
+        guard let handle = image.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
+            return .failure(LoadFailure(errno: errno))
+        }
+        var map = bpf_object__next_map(handle, nil)
+        while let current = map {
+            if !bpf_map__is_internal(current), let name = bpf_map__name(current) {
+                bpf_map__set_pin_path(current, directory + "/" + String(cString: name))
+            }
+            map = bpf_object__next_map(handle, current)
+        }
+        let status = bpf_object__load(handle)
+        guard status == 0 else {
+            bpf_object__close(handle)
+            return .failure(LoadFailure(errno: -status))
+        }
+        return .success(handle)
+    }
+
+    /// A map by its name in maps.h, once its entries have the size this build expects.
+    func map<Key, Value>(_ name: String) throws(KernelError) -> BPFMap<Key, Value> {
+        guard let map = bpf_object__find_map_by_name(handle, name) else { throw .partMissing(name: name) }
+        let expected = MemoryLayout<Key>.size + MemoryLayout<Value>.size
+        let found = Int(bpf_map__key_size(map) + bpf_map__value_size(map))
+        guard expected == found else { throw .mapLayout(name: name, expected: expected, found: found) }
+        let descriptor = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw .mapRefused(operation: "open", map: name, errno: errno) }
+        return BPFMap(name: name, descriptor: OwnedDescriptor(descriptor))
+    }
+
+    /// A map without keys and values: the ring buffer. libbpf keeps the descriptor open through `ring_buffer__new`.
+    func ring(_ name: String) throws(KernelError) -> CInt {
+        guard let map = bpf_object__find_map_by_name(handle, name) else { throw .partMissing(name: name) }
+        return bpf_map__fd(map)
+    }
+
+    func program(_ name: String) throws(KernelError) -> OpaquePointer {
+        guard let program = bpf_object__find_program_by_name(handle, name) else { throw .partMissing(name: name) }
+        return program
+    }
+
+    /// Runs a program of type `syscall`, once, in the caller's context.
+    func run(_ name: String, context: some BitwiseCopyable) throws(KernelError) {
+        let program = try program(name)
+        let status = withUnsafeBytes(of: context) { bytes in
+            var options = bpf_test_run_opts()
+            options.sz = MemoryLayout<bpf_test_run_opts>.size
+            options.ctx_in = bytes.baseAddress
+            options.ctx_size_in = UInt32(bytes.count)
+            let status = bpf_prog_test_run_opts(bpf_program__fd(program), &options)
+            return status == 0 ? Int32(bitPattern: options.retval) : status
+        }
+        guard status == 0 else { throw .programRefused(name: name, errno: -status) }
+    }
+}

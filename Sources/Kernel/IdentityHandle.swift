@@ -1,0 +1,11 @@
+/// The number the kernel part knows an identity by. Means nothing outside of one agent and its kernel maps.
+package struct IdentityHandle: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// No identity: the process is not managed.
+    package static let none = IdentityHandle(rawValue: 0)
+}

@@ -1,0 +1,31 @@
+import CLibBPF
+import KernelABI
+
+/// Counters of the kernel part since it was first loaded; an adopted one goes on counting.
+package struct KernelStatistics: Sendable, Equatable {
+    package var execs: UInt64 = 0
+    /// Processes without a record, hence without identity: the table was full.
+    package var processesLost: UInt64 = 0
+    package var redirects: UInt64 = 0
+    package var refusals: UInt64 = 0
+    /// Events that found the ring full, or nobody who reads them fast enough.
+    package var eventsLost: UInt64 = 0
+    /// Redirected connections without a record: the proxy refuses them.
+    package var flowsLost: UInt64 = 0
+
+    /// - Parameter map: of one entry, per CPU.
+    init(summing map: CInt) {
+        let cpus = Int(max(libbpf_num_possible_cpus(), 1))
+        var counters = [kernel_statistics](repeating: kernel_statistics(), count: cpus)
+        var key: UInt32 = 0
+        guard bpf_map_lookup_elem(map, &key, &counters) == 0 else { return }
+        for counter in counters {
+            execs += counter.execs
+            processesLost += counter.processes_lost
+            redirects += counter.redirects
+            refusals += counter.refusals
+            eventsLost += counter.events_lost
+            flowsLost += counter.flows_lost
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package import SPIFFE
+package import Workloads
+
+/// One decision of the proxy, for the audit.
+package struct JournalEntry: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
+        case connectionOutbound, connectionInbound, requestOutbound, requestInbound, connectionCut
+    }
+
+    package var kind: Kind
+    /// The local workload, where one was established.
+    package var workload: SPIFFEID?
+    package var process: ProcessKey?
+    /// Of the local workload's SVID.
+    package var svidSerial: String?
+    /// `source address:port>destination address:port` of the connection between the hosts.
+    package var connection: String?
+    package var peer: SPIFFEID?
+    package var peerSVIDSerial: String?
+    package var resource: String?
+    package var tokenID: String?
+    package var allowed: Bool
+    package var reason: String
+
+    package init(kind: Kind, allowed: Bool, reason: String) {
+        self.kind = kind
+        self.allowed = allowed
+        self.reason = reason
+    }
+}
+
+/// Where the proxy tells what it did. Must not block.
+package protocol ConnectionJournal: Sendable {
+    func record(_ entry: JournalEntry)
+}

@@ -1,0 +1,204 @@
+import Foundation
+import Gateway
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import SPIFFE
+import Workloads
+
+/// One connection to a local workload, from accept to close. Runs on the event loop of its channels.
+actor InboundConnection {
+    private let environment: ProxyEnvironment
+    private let eventLoop: any EventLoop
+    private let downstream: any Channel
+    /// The address the client used: where the application listens.
+    private let destination: SocketAddress
+    private let client: SocketAddress
+    private var peer: PeerIdentity?
+    private var application: (any Channel)?
+    private var entry: UInt64 = 0
+    private var facts: JournalEntry
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    /// The first byte of a TLS record that holds a handshake message, RFC 8446, section 5.1.
+    private static let tlsHandshake: UInt8 = 0x16
+
+    /// Serves an accepted socket until it is closed.
+    static func serve(_ descriptor: CInt, _ environment: ProxyEnvironment, on eventLoop: any EventLoop) async {
+        guard let channel = try? await ProxyChannel.adopt(descriptor, on: eventLoop) else { return }
+        guard let destination = channel.localAddress, let client = channel.remoteAddress else {
+            channel.close(promise: nil)
+            return
+        }
+        await InboundConnection(channel, destination, client, environment).serve()
+    }
+
+    private init(
+        _ downstream: any Channel, _ destination: SocketAddress, _ client: SocketAddress,
+        _ environment: ProxyEnvironment,
+    ) {
+        self.downstream = downstream
+        self.destination = destination
+        self.client = client
+        self.environment = environment
+        eventLoop = downstream.eventLoop
+        facts = JournalEntry(kind: .connectionInbound, allowed: false, reason: "")
+        facts.connection = JournalEntry.name(client: client, server: destination)
+    }
+
+    private func serve() async {
+        do {
+            try await carry()
+        } catch {
+            environment.record(facts, allowed: false, "\(error)")
+            downstream.cut()
+            application?.cut()
+        }
+        try? await downstream.closeFuture.get()
+        try? await application?.closeFuture.get()
+        environment.live.remove(entry)
+    }
+
+    private func carry() async throws {
+        guard let route = environment.dependencies.routes.inbound(destination: destination) else {
+            throw ProxyError.peerRefused("no managed workload listens at \(destination.text)")
+        }
+        facts.workload = route.workload
+        entry = environment.live.insert(LiveConnections.Entry(
+            side: .inbound(destination: destination), workload: route.workload, looksInside: !route.resources.isEmpty,
+            journal: facts, channels: [downstream],
+        ))
+        try await identify(route)
+        try establish()
+        if route.resources.isEmpty {
+            let application = try await dialApplication()
+            try RawLane.join(downstream, application)
+        } else {
+            try HTTPLane.serve(downstream, limits: environment.limits) { await self.decide($0) }
+        }
+    }
+
+    // MARK: Who calls
+
+    private func identify(_ route: InboundRoute) async throws {
+        guard let first = try downstream.gate().firstByte(within: environment.limits.firstByte) else {
+            throw ProxyError.clientGone
+        }
+        if try await first.get() == Self.tlsHandshake { return try await authenticate(route) }
+        guard route.tlsMode == .permissive else {
+            throw ProxyError.peerRefused("plain text refused: the peer presented no SVID")
+        }
+    }
+
+    private func authenticate(_ route: InboundRoute) async throws {
+        let svids = environment.dependencies.svids
+        let svid = try await within(environment.limits.svidWait, "the SVID of \(route.workload)") {
+            try await svids.svid(for: route.workload, process: nil)
+        }
+        facts.svidSerial = svid.serialNumber
+        let peer = try await shakeHands(environment.tls.pair(for: svid).server, route)
+        self.peer = peer
+        facts.peer = peer.id
+        facts.peerSVIDSerial = peer.serial
+    }
+
+    private func shakeHands(_ context: NIOSSLContext, _ route: InboundRoute) async throws -> PeerIdentity {
+        let peers = route.peers
+        let check = PeerCheck(bundles: environment.dependencies.svids.bundles()) { peers.decision(for: $0) }
+        let failure: (any Error)?
+        do {
+            let handshake = try startTLS(context, check)
+            try await handshake?.get()
+            failure = handshake == nil ? ProxyError.clientGone : nil
+        } catch {
+            failure = error
+        }
+        return try check.result(failure)
+    }
+
+    /// Puts TLS behind the gate that holds the client's first bytes, and a new gate behind TLS.
+    private func startTLS(_ context: NIOSSLContext, _ check: PeerCheck) throws -> EventLoopFuture<Void>? {
+        let outer = try downstream.gate()
+        let inner = ChannelGate()
+        let handler = NIOSSLServerHandler(context: context, customVerificationCallback: check.verify)
+        try downstream.pipeline.syncOperations.addHandlers([handler, inner])
+        let handshake = inner.handshake(within: environment.limits.handshake)
+        outer.open()
+        return handshake
+    }
+
+    /// Counts the connection as established, then asks policy again: it may have changed since the handshake asked.
+    private func establish() throws(ProxyError) {
+        environment.live.update(entry) { entry in
+            entry.peer = peer?.id
+            entry.isPlainText = peer == nil
+            entry.journal = facts
+        }
+        let established = environment.live[entry]
+        if let objection = established?.objection(environment.dependencies.routes) { throw .peerRefused(objection) }
+        environment.record(facts, allowed: true, peer?.because ?? "plain text let by: the mode is PERMISSIVE")
+    }
+
+    // MARK: The application
+
+    private func dialApplication() async throws -> any Channel {
+        let (flows, client) = (environment.dependencies.flows, client)
+        let address = environment.applicationAddress(destination)
+        let descriptor = try await DialledSocket.connect(to: address, within: environment.limits.connect) {
+            try flows.prepareUpstream(descriptor: $0, client: client)
+        }
+        let channel = try await ProxyChannel.adopt(descriptor, on: eventLoop)
+        application = channel
+        environment.live.update(entry) { $0.channels = [$0.channels[0], channel] }
+        return channel
+    }
+
+    // MARK: Requests
+
+    private func decide(_ head: HTTPRequestHead) async -> HTTPVerdict {
+        var request = facts
+        request.kind = .requestInbound
+        do {
+            try await authorize(head, &request)
+            let isFresh = application?.isActive != true
+            let over = isFresh ? try await dialApplication() : nil
+            environment.record(request, allowed: true, "the token is for this resource and bound to the peer's SVID")
+            return .forward(adding: peerHeader, over: over)
+        } catch {
+            let refusal = Refusal.standing(for: error)
+            environment.record(request, allowed: false, refusal.reason)
+            return .refuse(refusal)
+        }
+    }
+
+    private var peerHeader: [HeaderHygiene.Header] {
+        peer.map { [(HeaderHygiene.peerHeader, $0.id.description)] } ?? []
+    }
+
+    private func authorize(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws {
+        guard let route = environment.dependencies.routes.inbound(destination: destination) else {
+            throw ProxyError.peerRefused("no managed workload listens at \(destination.text)")
+        }
+        if let peer {
+            let decision = route.peers.decision(for: peer.id)
+            guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }
+        }
+        let policy = HTTPPolicy(resources: route.resources)
+        let inquiry = try policy.beforeIntrospection(
+            authorization: head.headers["authorization"], target: head.uri,
+            caller: peer.map { HTTPPolicy.Caller(id: $0.id, thumbprint: $0.thumbprint) },
+        )
+        request.resource = inquiry.resource.resource.text
+        let status = try await introspect(inquiry.token, as: route.workload)
+        if case .active(let facts) = status { request.tokenID = facts.id }
+        _ = try policy.afterIntrospection(status, of: inquiry, at: Date())
+    }
+
+    private func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
+        let introspector = environment.dependencies.introspector
+        return try await within(environment.limits.decision, "introspection") {
+            try await introspector.introspect(token, as: server)
+        }
+    }
+}

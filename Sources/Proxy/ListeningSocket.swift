@@ -1,0 +1,76 @@
+import Glibc
+import NIOCore
+
+/// A listening TCP socket on loopback; closed when the last reference goes.
+///
+/// Made by hand, not by NIO, as the kernel part wants the descriptors of the listener and of each accepted socket.
+final class ListeningSocket: Sendable {
+    let descriptor: CInt
+    let address: SocketAddress
+
+    private static let backlog: CInt = 1024
+
+    init(on address: SocketAddress) throws(ProxyError) {
+        self.address = address
+        let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        descriptor = socket(address.protocol.rawValue, flags, CInt(IPPROTO_TCP))
+        guard descriptor >= 0 else { throw .socket(operation: "socket", address: address.text, errno: errno) }
+        try Self.enable(SO_REUSEADDR, level: SOL_SOCKET, descriptor, address)
+        if address.protocol == .inet6 { try Self.enable(IPV6_V6ONLY, level: CInt(IPPROTO_IPV6), descriptor, address) }
+        let descriptor = descriptor
+        guard address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 else {
+            throw .socket(operation: "bind", address: address.text, errno: errno)
+        }
+        guard listen(descriptor, Self.backlog) == 0 else {
+            throw .socket(operation: "listen", address: address.text, errno: errno)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// The local port of a socket.
+    static func port(of descriptor: CInt) throws(ProxyError) -> UInt16 {
+        var bytes = [UInt8](repeating: 0, count: MemoryLayout<sockaddr_storage>.size)
+        var size = socklen_t(bytes.count)
+        let status = bytes.withUnsafeMutableBytes {
+            getsockname(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
+        }
+        guard status == 0 else { throw .socket(operation: "getsockname of", address: "descriptor \(descriptor)", errno: errno) }
+        // The port lies behind the 2-byte family, in network byte order, in IPv4's and IPv6's addresses alike.
+        return UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+    }
+
+    enum Acceptance {
+        /// The caller owns the descriptor: non-blocking, closed on exec.
+        case accepted(CInt)
+        case nothingWaiting
+        /// No descriptor or memory is left; worth another try in a while.
+        case exhausted(errno: CInt)
+    }
+
+    func accept() -> Acceptance {
+        while true {
+            let accepted = Glibc.accept(descriptor, nil, nil)
+            if accepted >= 0 {
+                // Glibc's header hides accept4 from Swift.
+                _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+                _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+                return .accepted(accepted)
+            }
+            switch errno {
+            case EAGAIN: return .nothingWaiting
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(errno: errno)
+            default: continue  // This one connection is gone already: ECONNABORTED, or its pending network error.
+            }
+        }
+    }
+
+    private static func enable(
+        _ option: CInt, level: CInt, _ descriptor: CInt, _ address: SocketAddress,
+    ) throws(ProxyError) {
+        var one: CInt = 1
+        guard setsockopt(descriptor, level, option, &one, socklen_t(MemoryLayout<CInt>.size)) == 0 else {
+            throw .socket(operation: "setsockopt", address: address.text, errno: errno)
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import NIOCore
+import SPIFFE
+import Synchronization
+import Workloads
+
+/// Every connection the proxy carries now, with what its right rests on.
+final class LiveConnections: Sendable {
+    struct Entry: Sendable {
+        var side: Side
+        /// The local one.
+        var workload: SPIFFEID
+        /// nil: not established yet, or plain text.
+        var peer: SPIFFEID?
+        var isPlainText = false
+        /// Protected resources are served there: HTTP is looked into.
+        var looksInside: Bool
+        /// Copied into the entry that tells of a cut.
+        var journal: JournalEntry
+        var channels: [any Channel]
+    }
+
+    enum Side: Sendable {
+        case outbound(destination: SocketAddress)
+        case inbound(destination: SocketAddress)
+    }
+
+    private struct State {
+        var entries: [UInt64: Entry] = [:]
+        var next: UInt64 = 0
+        var slots = 0
+    }
+
+    private let state = Mutex(State())
+
+    var count: Int { state.withLock { $0.slots } }
+
+    /// Counts a connection in, unless `maximum` are there.
+    func reserve(maximum: Int) -> Bool {
+        state.withLock { state in
+            guard state.slots < maximum else { return false }
+            state.slots += 1
+            return true
+        }
+    }
+
+    func release() { state.withLock { $0.slots -= 1 } }
+
+    func insert(_ entry: Entry) -> UInt64 {
+        state.withLock { state in
+            state.next += 1
+            state.entries[state.next] = entry
+            return state.next
+        }
+    }
+
+    func update(_ id: UInt64, _ change: (inout Entry) -> Void) {
+        state.withLock { state in
+            guard var entry = state.entries.removeValue(forKey: id) else { return }
+            change(&entry)
+            state.entries[id] = entry
+        }
+    }
+
+    func remove(_ id: UInt64) { state.withLock { _ = $0.entries.removeValue(forKey: id) } }
+
+    subscript(id: UInt64) -> Entry? { state.withLock { $0.entries[id] } }
+
+    var all: [Entry] { state.withLock { Array($0.entries.values) } }
+}
+
+extension LiveConnections.Entry {
+    /// - Returns: why the connection lost its right, or nil where it has it.
+    func objection(_ routes: any RoutePolicy) -> String? {
+        switch side {
+        case .outbound(let destination):
+            outboundObjection(routes.outbound(workload: workload, destination: destination))
+        case .inbound(let destination):
+            inboundObjection(routes.inbound(destination: destination))
+        }
+    }
+
+    /// Resets every socket of it; from any thread.
+    func cut() {
+        for channel in channels {
+            channel.eventLoop.execute { channel.cut() }
+        }
+    }
+
+    private func outboundObjection(_ route: OutboundRoute) -> String? {
+        if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
+        guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
+        guard let peer else { return nil }
+        let decision = route.decision(for: peer)
+        return decision.isAllowed ? nil : decision.reason
+    }
+
+    private func inboundObjection(_ route: InboundRoute?) -> String? {
+        guard let route, route.workload == workload else { return "\(workload) does not listen there any more" }
+        if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
+        guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
+        if isPlainText { return route.tlsMode == .mutual ? "plain text is refused now: the mode is MUTUAL" : nil }
+        guard let peer else { return nil }
+        let decision = route.peers.decision(for: peer)
+        return decision.isAllowed ? nil : decision.reason
+    }
+}
+
+extension OutboundRoute {
+    /// Whether `peer` may be at the destination's end.
+    func decision(for peer: SPIFFEID) -> PeerPolicy.Decision {
+        if let expected, expected != peer {
+            return .refused(because: "\(peer) answers where \(expected) is expected")
+        }
+        return peers.decision(for: peer)
+    }
+}

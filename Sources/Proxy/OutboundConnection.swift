@@ -1,0 +1,210 @@
+import Gateway
+import Glibc
+import NIOCore
+import NIOHTTP1
+import SPIFFE
+import Workloads
+
+/// One connection a local workload opened, from accept to close. Runs on the event loop of its channels.
+actor OutboundConnection {
+    /// A mutually authenticated connection to the other host.
+    private struct Upstream {
+        let channel: any Channel
+        /// What it was opened with; tokens sent over it are bound to this one.
+        let svid: X509SVID
+        let peer: PeerIdentity
+    }
+
+    private let environment: ProxyEnvironment
+    private let eventLoop: any EventLoop
+    private let flow: OutboundFlow
+    private var upstream: Upstream?
+    private var entry: UInt64 = 0
+    /// What later entries of this connection have in common.
+    private var facts: JournalEntry
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    /// Serves an accepted socket until it is closed.
+    static func serve(_ descriptor: CInt, _ environment: ProxyEnvironment, on eventLoop: any EventLoop) async {
+        guard let flow = environment.dependencies.flows.flow(ofAccepted: descriptor) else {
+            close(descriptor)
+            // Fail closed: whoever connects here by itself has no identity to lend.
+            let entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "not redirected by the kernel")
+            environment.dependencies.journal.record(entry)
+            return
+        }
+        await OutboundConnection(flow, environment, eventLoop).serve(descriptor)
+    }
+
+    private init(_ flow: OutboundFlow, _ environment: ProxyEnvironment, _ eventLoop: any EventLoop) {
+        self.flow = flow
+        self.environment = environment
+        self.eventLoop = eventLoop
+        facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
+        facts.workload = flow.workload
+        facts.process = flow.process
+    }
+
+    private func serve(_ descriptor: CInt) async {
+        guard let downstream = try? await ProxyChannel.adopt(descriptor, on: eventLoop) else { return }
+        let route = route()
+        entry = environment.live.insert(LiveConnections.Entry(
+            side: .outbound(destination: flow.destination), workload: flow.workload,
+            looksInside: !route.resources.isEmpty, journal: facts, channels: [downstream],
+        ))
+        do {
+            try await carry(downstream, looksInside: !route.resources.isEmpty)
+        } catch {
+            environment.record(facts, allowed: false, "\(error)")
+            downstream.cut()
+            upstream?.channel.cut()
+        }
+        try? await downstream.closeFuture.get()
+        try? await upstream?.channel.closeFuture.get()
+        environment.live.remove(entry)
+    }
+
+    private func carry(_ downstream: any Channel, looksInside: Bool) async throws {
+        if looksInside {
+            // Dials at the first request, so that a refusal can be told in HTTP.
+            try HTTPLane.serve(downstream, limits: environment.limits) { await self.decide($0) }
+            return
+        }
+        try checkOwnRight(route())
+        let upstream = try await dial(with: currentSVID())
+        try RawLane.join(downstream, upstream.channel)
+    }
+
+    private func route() -> OutboundRoute {
+        environment.dependencies.routes.outbound(workload: flow.workload, destination: flow.destination)
+    }
+
+    private func checkOwnRight(_ route: OutboundRoute) throws(ProxyError) {
+        if route.peers.withdrawn.contains(flow.workload) { throw .identityWithdrawn(flow.workload) }
+    }
+
+    private func currentSVID() async throws -> X509SVID {
+        let (svids, flow) = (environment.dependencies.svids, flow)
+        return try await within(environment.limits.svidWait, "the SVID of \(flow.workload)") {
+            try await svids.svid(for: flow.workload, process: flow.process)
+        }
+    }
+
+    // MARK: The other host
+
+    private func dial(with svid: X509SVID) async throws -> Upstream {
+        let (routes, flow, limits) = (environment.dependencies.routes, flow, environment.limits)
+        facts.svidSerial = svid.serialNumber
+        facts.connection = nil
+        facts.peer = nil
+        facts.peerSVIDSerial = nil
+        let check = PeerCheck(bundles: environment.dependencies.svids.bundles()) { peer in
+            routes.outbound(workload: flow.workload, destination: flow.destination).decision(for: peer)
+        }
+        let channel = try await ProxyChannel.connect(
+            to: flow.destination, on: eventLoop, within: limits.connect, tls: environment.tls.pair(for: svid).client,
+            check: check,
+        )
+        do {
+            facts.connection = JournalEntry.name(client: channel.localAddress, server: channel.remoteAddress)
+            let dialled = Upstream(channel: channel, svid: svid, peer: try await shakeHands(channel, check))
+            try establish(dialled)
+            return dialled
+        } catch {
+            channel.cut()
+            throw error
+        }
+    }
+
+    private func shakeHands(_ channel: any Channel, _ check: PeerCheck) async throws -> PeerIdentity {
+        var failure: (any Error)?
+        do {
+            guard let handshake = try channel.gate().handshake(within: environment.limits.handshake) else {
+                throw ProxyError.clientGone
+            }
+            try await handshake.get()
+        } catch {
+            failure = error
+        }
+        return try check.result(failure)
+    }
+
+    /// Counts the connection as established, then asks policy again: it may have changed since the handshake asked.
+    private func establish(_ dialled: Upstream) throws(ProxyError) {
+        facts.peer = dialled.peer.id
+        facts.peerSVIDSerial = dialled.peer.serial
+        upstream = dialled
+        environment.live.update(entry) { entry in
+            entry.peer = dialled.peer.id
+            entry.journal = facts
+            entry.channels = [entry.channels[0], dialled.channel]
+        }
+        let route = route()
+        try checkOwnRight(route)
+        let decision = route.decision(for: dialled.peer.id)
+        guard decision.isAllowed else { throw .peerRefused(decision.reason) }
+        environment.record(facts, allowed: true, dialled.peer.because)
+    }
+
+    // MARK: Requests
+
+    private func decide(_ head: HTTPRequestHead) async -> HTTPVerdict {
+        var request = facts
+        request.kind = .requestOutbound
+        do {
+            let verdict = try await forward(head, &request)
+            environment.record(request, allowed: true, "a token for this resource was added")
+            return verdict
+        } catch {
+            let refusal = Refusal.standing(for: error)
+            environment.record(request, allowed: false, refusal.reason)
+            return .refuse(refusal)
+        }
+    }
+
+    private func forward(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws -> HTTPVerdict {
+        let route = route()
+        try checkOwnRight(route)
+        let resource = try HTTPPolicy(resources: route.resources).outbound(target: head.uri)
+        request.resource = resource.resource.text
+        let (upstream, isNew) = try await currentUpstream()
+        request.connection = facts.connection
+        request.peer = facts.peer
+        request.svidSerial = facts.svidSerial
+        request.peerSVIDSerial = facts.peerSVIDSerial
+        do {
+            let decision = route.decision(for: upstream.peer.id)
+            guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }
+            let token = try await token(for: resource, bound: upstream.svid)
+            request.tokenID = token.id
+            return .forward(
+                adding: [("Authorization", "Bearer \(token.value)")], over: isNew ? upstream.channel : nil,
+            )
+        } catch {
+            if isNew { upstream.channel.cut() }
+            throw error
+        }
+    }
+
+    private func token(for resource: ProtectedResource, bound svid: X509SVID) async throws -> AccessToken {
+        let tokens = environment.dependencies.tokens
+        return try await within(environment.limits.decision, "the token for \(resource.resource)") {
+            try await tokens.token(for: resource, svid: svid)
+        }
+    }
+
+    /// The connection in use, or a new one where that was closed or opened with an SVID since renewed.
+    private func currentUpstream() async throws -> (Upstream, isNew: Bool) {
+        let svid = try await currentSVID()
+        if let upstream, upstream.channel.isActive, upstream.svid.thumbprint == svid.thumbprint {
+            return (upstream, false)
+        }
+        do {
+            return (try await dial(with: svid), true)
+        } catch {
+            environment.record(facts, allowed: false, "\(error)")
+            throw error
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import NIOCore
+package import SPIFFE
+
+/// Why the proxy did not carry something.
+package enum ProxyError: Error, CustomStringConvertible {
+    case socket(operation: String, address: String, errno: CInt)
+    case notBound
+    case tooLate(String, limit: Duration)
+    case identityWithdrawn(SPIFFEID)
+    case peerRefused(String)
+    case handshake(String)
+    case unreachable(address: String, reason: String)
+    case clientGone
+    case laneChanged
+
+    package var description: String {
+        switch self {
+        case .socket(let operation, let address, let errno):
+            "\(operation) \(address) failed (errno \(errno)); is another program at that address, or a limit reached?"
+        case .notBound:
+            "the proxy has no listeners; call bind before run"
+        case .tooLate(let what, let limit):
+            "\(what) took longer than \(limit); see the agent's log for what it waits for"
+        case .identityWithdrawn(let id):
+            "\(id) was deleted; apply its manifest again to let it back in"
+        case .peerRefused(let reason):
+            reason
+        case .handshake(let reason):
+            "the TLS handshake failed: \(reason)"
+        case .unreachable(let address, let reason):
+            "\(address) does not answer: \(reason); is the workload listening there?"
+        case .clientGone:
+            "the client closed the connection before it was established"
+        case .laneChanged:
+            "a protected resource was declared or deleted at this address; connect again"
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package import NIOCore
+package import SPIFFE
+package import Workloads
+
+/// What is known of a destination when a local workload dials it.
+package struct OutboundRoute: Sendable {
+    /// Who listens there. nil: unknown, any peer the policy allows will do.
+    package let expected: SPIFFEID?
+    /// The caller's `allowedSPIFFEIDs.outbound`.
+    package let peers: PeerPolicy
+    /// Resources served at that port; not empty: the HTTP lane.
+    package let resources: [ProtectedResource]
+
+    package init(expected: SPIFFEID?, peers: PeerPolicy, resources: [ProtectedResource]) {
+        self.expected = expected
+        self.peers = peers
+        self.resources = resources
+    }
+}
+
+/// What is known of a local listener when a connection for it comes in.
+package struct InboundRoute: Sendable {
+    /// The workload that listens.
+    package let workload: SPIFFEID
+    /// Its `allowedSPIFFEIDs.inbound`.
+    package let peers: PeerPolicy
+    package let tlsMode: WorkloadIdentity.TLSMode
+    /// Resources it serves at that port; not empty: the HTTP lane.
+    package let resources: [ProtectedResource]
+
+    package init(
+        workload: SPIFFEID, peers: PeerPolicy, tlsMode: WorkloadIdentity.TLSMode, resources: [ProtectedResource],
+    ) {
+        self.workload = workload
+        self.peers = peers
+        self.tlsMode = tlsMode
+        self.resources = resources
+    }
+}
+
+/// The policy in force, asked once a connection and again at each HTTP request.
+package protocol RoutePolicy: Sendable {
+    func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute
+    /// - Returns: nil where no managed workload listens; the connection is refused.
+    func inbound(destination: SocketAddress) -> InboundRoute?
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import ControlPlaneAPI
+import Foundation
+import Workloads
+
+struct Apply: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Apply a manifest file: all of it, or none of it.",
+        discussion: "Prints for each document whether it was created, changed or unchanged, and warnings.",
+    )
+
+    @Option(name: [.short, .long], help: "The manifest file; - reads standard input.")
+    var file: String
+
+    @OptionGroup var wait: WaitOption
+    @OptionGroup var output: OutputOption
+    @OptionGroup var server: ServerOption
+
+    func run() async throws {
+        let yaml = try read()
+        let answer = try await server.withClient { client async throws(ControlPlaneError) in
+            try await client.apply(ApplyRequest(file: file, yaml: yaml))
+        }
+        try output.show(answer) { Self.table(answer) }
+        for document in answer.documents {
+            for warning in document.warnings { Console.tell("warning: \(document.kind) \(document.name): \(warning)") }
+        }
+        try await wait.untilEnforced(answer.version, groups: Self.groups(in: yaml, file: file), server: server)
+    }
+
+    private func read() throws(Failure) -> String {
+        do {
+            guard file == "-" else { return try String(contentsOfFile: file, encoding: .utf8) }
+            let data = try FileHandle.standardInput.readToEnd() ?? Data()
+            guard let text = String(data: data, encoding: .utf8) else {
+                throw Failure.unreadable(file: "standard input", reason: "it is not UTF-8; save it as UTF-8")
+            }
+            return text
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw .unreadable(file: file, reason: Self.reason(error))
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let error = error as NSError
+        switch CocoaError.Code(rawValue: error.code) {
+        case .fileReadNoSuchFile, .fileNoSuchFile: return "there is no such file; check the path"
+        case .fileReadNoPermission: return "permission denied; run as a user who may read it"
+        case .fileReadInapplicableStringEncoding, .fileReadUnknownStringEncoding: return "it is not UTF-8; save it as UTF-8"
+        default: return error.localizedDescription
+        }
+    }
+
+    /// nil, all agents: a resource concerns every group.
+    private static func groups(in yaml: String, file: String) -> Set<String>? {
+        var groups: Set<String> = []
+        for manifest in (try? Manifest.decode(yaml: yaml, file: file)) ?? [] {
+            guard case .workloadIdentity(let identity) = manifest else { return nil }
+            groups.insert(identity.agentGroup)
+        }
+        return groups
+    }
+
+    private static func table(_ answer: ApplyResponse) -> String {
+        answer.documents.map { "\($0.kind.lowercased())/\($0.name) \($0.result.rawValue)" }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import ControlPlaneAPI
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show how the control plane and its agents are, or with --agent the agent of this host.",
+    )
+
+    @Flag(help: "Ask the agent of this host instead of the control plane.")
+    var agent = false
+
+    @OptionGroup var output: OutputOption
+    @OptionGroup var server: ServerOption
+    @OptionGroup var local: AgentOption
+
+    func run() async throws {
+        guard !agent else {
+            let status = try await local.withClient { client async throws(ControlPlaneError) in try await client.status() }
+            return try output.show(status) { Self.table(status) }
+        }
+        let status = try await server.withClient { client async throws(ControlPlaneError) in try await client.status() }
+        try output.show(status) { Self.table(status) }
+    }
+
+    private static func table(_ status: ControlPlaneStatus) -> String {
+        let head = """
+            trust domain  \(status.trustDomain)
+            version       \(status.version)
+            OAuth issuer  \(status.issuer)
+            """
+        guard !status.agents.isEmpty else { return head + "\n\nno agent yet; tidemark join-token create --agent-group GROUP" }
+        var agents = Table("AGENT", "GROUP", "CONNECTED", "ENFORCES", "ERROR")
+        var endpoints = Table("WORKLOAD", "LISTENS ON")
+        for agent in status.agents {
+            agents.add(
+                agent.spiffeID, agent.agentGroup, agent.connected ? "yes" : "no", "\(agent.acknowledgedVersion)",
+                agent.error ?? "-",
+            )
+            for endpoint in agent.endpoints {
+                let address = endpoint.address.contains(":") ? "[\(endpoint.address)]" : endpoint.address
+                endpoints.add("\(endpoint.workload)", "\(address):\(endpoint.port)")
+            }
+        }
+        let listening = status.agents.contains { !$0.endpoints.isEmpty } ? "\n\n" + endpoints.text : ""
+        return head + "\n\n" + agents.text + listening
+    }
+
+    private static func table(_ status: AgentSelfStatus) -> String {
+        """
+        agent          \(status.spiffeID)
+        enforces       version \(status.version), \(status.identities) identities
+        control plane  \(status.controlPlane)
+        SVIDs          \(status.svids)
+        connections    \(status.connections)
+        audit          \(status.auditQueued) waiting to be sent, \(status.auditLost) lost
+        """
+    }
+}

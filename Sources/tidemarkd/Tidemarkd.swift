@@ -1,0 +1,11 @@
+import ArgumentParser
+
+@main
+struct Tidemarkd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tidemarkd",
+        abstract: "The agent of one host: gives its processes their identities and carries their traffic.",
+        subcommands: [Run.self, Uninstall.self],
+        defaultSubcommand: Run.self,
+    )
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+import Workloads
+
+@testable import Kernel
+
+/// A cgroup, a network namespace and a bpffs of a test's own; the test process plays the agent in it.
+///
+/// All calls have to be on the thread that made it: a network namespace is a thread's.
+final class Room {
+    let kernel: KernelSession
+    let folder: URL
+    let outer: Cgroup
+    let configuration: KernelConfiguration
+    private var workloads: [Workload] = []
+    /// Listens where redirected connections arrive.
+    private(set) var proxy: [Socket] = []
+    /// Listens where they wanted to go.
+    private let direct: [Socket]
+
+    static let outboundPort: UInt16 = 15001
+    static let identity = IdentityHandle(rawValue: 7)
+    static let managedIPv4 = "10.99.0.1", managedIPv6 = "fd99::1", managedPort = 8000
+
+    /// Makes a room, runs the test in it, and leaves nothing behind.
+    static func with(_ body: (Room) throws -> Void) throws {
+        try #require(geteuid() == 0, "these tests load BPF programs: run them as root")
+        let surroundings = try Surroundings()
+        defer { surroundings.remove() }
+        try surroundings.enter()
+        let room = try Room(surroundings)
+        defer { room.leave() }
+        try body(room)
+    }
+
+    private init(_ surroundings: Surroundings) throws {
+        folder = surroundings.folder
+        outer = surroundings.outer
+        configuration = KernelConfiguration(
+            cgroupPath: surroundings.cgroup, pinDirectory: surroundings.bpffs.path() + "/agent",
+            outboundPort: Self.outboundPort,
+        )
+        direct = try ["\(Self.managedIPv4) \(Self.managedPort)", "\(Self.managedIPv6) \(Self.managedPort)"]
+            .map { try Socket(listeningAt: InternetEndpoint($0)) }
+        kernel = try KernelSession.open(configuration)
+        try kernel.setDestinations([
+            InternetEndpoint("\(Self.managedIPv4) \(Self.managedPort)"),
+            InternetEndpoint("\(Self.managedIPv6) \(Self.managedPort)"),
+        ])
+        try startProxy()
+    }
+
+    func startProxy() throws {
+        proxy = try [
+            "127.0.0.1 \(Self.outboundPort)", "::1 \(Self.outboundPort)", "127.0.0.1 15006", "::1 15006",
+        ].map { try Socket(listeningAt: InternetEndpoint($0)) }
+        try kernel.registerListeners(
+            outbound4: proxy[0].descriptor, outbound6: proxy[1].descriptor,
+            inbound4: proxy[2].descriptor, inbound6: proxy[3].descriptor,
+        )
+    }
+
+    func stopProxy() {
+        proxy = []
+    }
+
+    /// One selector, one identity.
+    func install(_ selector: Selector) throws {
+        let program = SelectorProgram(slots: [.init(selector: selector, workloadID: "weather-agent")])
+        try kernel.install(program, handles: ["weather-agent": Self.identity])
+    }
+
+    func start(_ script: String, userID: UInt32 = 1001) throws -> Workload {
+        let workload = try Workload(script, userID: userID, folder: folder)
+        workloads.append(workload)
+        return workload
+    }
+
+    /// How a connection of a workload ended.
+    enum Arrival: Equatable {
+        /// At the proxy. `peer`: whom the workload believes to talk to.
+        case redirected(KernelFlow?, peer: String)
+        case direct
+        case failed(String)
+    }
+
+    /// - Parameter command: one of the workload's that connects.
+    func dial(_ workload: Workload, _ command: String = "connect \(managedIPv4) \(managedPort)") throws -> Arrival {
+        try workload.send(command)
+        let watched = proxy.prefix(2) + direct
+        var polled = (watched.map(\.descriptor) + [workload.outputDescriptor]).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        guard poll(&polled, nfds_t(polled.count), 5000) > 0 else { return .failed("nothing happened") }
+        guard let ready = polled.firstIndex(where: { $0.revents != 0 }), ready < watched.count else {
+            return .failed(try workload.answer())
+        }
+        let connection = try watched[ready].accepted()
+        let flow = kernel.flow(ofAccepted: connection.descriptor)
+        connection.send(ready < proxy.prefix(2).count ? "proxy" : "direct")
+        let answer = try workload.answer()
+        return answer.hasPrefix("proxy ") ? .redirected(flow, peer: String(answer.dropFirst(6))) : .direct
+    }
+
+    private func leave() {
+        for workload in workloads { workload.stop() }
+        stopProxy()
+        try? KernelSession.uninstall(pinDirectory: configuration.pinDirectory)
+    }
+}

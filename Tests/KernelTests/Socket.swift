@@ -1,0 +1,85 @@
+import Foundation
+
+@testable import Kernel
+
+/// A TCP socket of the test's own, as the agent would have it.
+final class Socket {
+    let descriptor: CInt
+
+    private init(_ descriptor: CInt) throws {
+        guard descriptor >= 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    convenience init(listeningAt endpoint: InternetEndpoint) throws {
+        try self.init(family: endpoint)
+        var on: CInt = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
+        try Self.check(endpoint.withAddress { bind(descriptor, $0, $1) })
+        try Self.check(listen(descriptor, 16))
+    }
+
+    convenience init(family endpoint: InternetEndpoint) throws {
+        let family = endpoint.address.isIPv4 ? AF_INET : AF_INET6
+        try self.init(socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+    }
+
+    func connect(to endpoint: InternetEndpoint) throws {
+        try Self.check(endpoint.withAddress { Glibc.connect(descriptor, $0, $1) })
+    }
+
+    /// Call it once a connection is known to wait.
+    func accepted() throws -> Socket {
+        try Socket(accept(descriptor, nil, nil))
+    }
+
+    func send(_ text: String) {
+        _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL.rawValue))
+    }
+
+    func receive() -> String {
+        var bytes = [UInt8](repeating: 0, count: 100)
+        return String(decoding: bytes.prefix(max(0, recv(descriptor, &bytes, bytes.count, 0))), as: UTF8.self)
+    }
+
+    /// Where this end is.
+    var localPort: UInt16 {
+        var address = sockaddr_in6()
+        var size = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        withUnsafeMutablePointer(to: &address) {
+            _ = $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        return UInt16(bigEndian: address.sin6_port)
+    }
+
+    private static func check(_ status: CInt) throws {
+        guard status == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+    }
+}
+
+extension InternetEndpoint {
+    /// - Parameter text: `address port`.
+    init(_ text: String) throws {
+        let parts = text.split(separator: " ").map(String.init)
+        guard parts.count == 2, let address = InternetAddress(parts[0]), let port = UInt16(parts[1]) else {
+            throw POSIXError(.EINVAL)
+        }
+        self.init(address: address, port: port)
+    }
+
+    func withAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
+        var storage = sockaddr_storage()
+        let size = address.isIPv4 ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size
+        withUnsafeMutableBytes(of: &storage) { bytes in
+            bytes.storeBytes(of: UInt16(address.isIPv4 ? AF_INET : AF_INET6), as: UInt16.self)
+            bytes.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
+            let wire = address.isIPv4 ? Array(address.bytes.suffix(4)) : address.bytes
+            UnsafeMutableRawBufferPointer(rebasing: bytes[(address.isIPv4 ? 4 : 8)...]).copyBytes(from: wire)
+        }
+        return withUnsafePointer(to: storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(size)) }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+
+/// A real process running ``workloadProgram``, in the caller's cgroup and network namespace.
+final class Workload {
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+
+    /// - Parameter script: its file name; argv is `python3 <script>`.
+    init(_ script: String, userID: UInt32, folder: URL) throws {
+        try workloadProgram.write(to: folder.appending(path: script), atomically: true, encoding: .utf8)
+        process.executableURL = URL(filePath: "/usr/bin/setpriv")
+        process.arguments = ["--reuid=\(userID)", "--clear-groups", "python3", script]
+        process.environment = ["PATH": "/usr/bin:/bin"]
+        process.currentDirectoryURL = folder
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        guard try answer() == "ready" else { throw Failure.notReady }
+    }
+
+    var pid: Int32 { process.processIdentifier }
+    var outputDescriptor: CInt { output.fileHandleForReading.fileDescriptor }
+
+    /// Sends a command and waits for its answer.
+    func run(_ command: String) throws -> String {
+        try send(command)
+        return try answer()
+    }
+
+    func send(_ command: String) throws {
+        try input.fileHandleForWriting.write(contentsOf: Data((command + "\n").utf8))
+    }
+
+    func answer() throws -> String {
+        var line: [UInt8] = []
+        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first {
+            if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+        throw Failure.ended
+    }
+
+    func stop() {
+        try? input.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+
+    enum Failure: Error {
+        case notReady, ended
+    }
+}

@@ -1,0 +1,95 @@
+import NIOCore
+import Proxy
+import Testing
+
+@Suite("Raw lane") struct RawLaneTests {
+    @Test func `bytes go from host to host, and both journals name the same connection`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        try await wire.send("ping")
+        let server = try await hosts.application.connection()
+        #expect(try await server.receive(through: "ping") == "ping")
+        try await server.send("pong")
+        #expect(try await wire.receive(through: "pong") == "pong")
+
+        let outbound = try await hosts.client.journal.entry(.connectionOutbound, allowed: true)
+        let inbound = try await hosts.server.journal.entry(.connectionInbound, allowed: true)
+        #expect(outbound.connection == inbound.connection)
+        #expect(outbound.workload == hosts.agent && outbound.peer == hosts.tool)
+        #expect(inbound.workload == hosts.tool && inbound.peer == hosts.agent)
+        #expect(outbound.svidSerial == inbound.peerSVIDSerial)
+        #expect(inbound.svidSerial == outbound.peerSVIDSerial)
+        #expect(outbound.process?.pid == 4711)
+    }
+
+    @Test func `the application is told of its client before the dial`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        _ = try await hosts.application.connection()
+        let inbound = try await hosts.server.journal.entry(.connectionInbound, allowed: true)
+        let announced = try #require(hosts.server.flows.clientsAnnounced.first)
+        #expect(inbound.connection?.hasPrefix("127.0.0.1:\(announced.port ?? 0)>") == true)
+        wire.close()
+    }
+
+    @Test func `eight megabytes arrive byte by byte, both ways at once`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        let server = try await hosts.application.connection()
+        let up = Self.pattern(8 << 20, seed: 3)
+        let down = Self.pattern(8 << 20, seed: 5)
+        async let sendUp: Void = wire.send(up)
+        async let sendDown: Void = server.send(down)
+        _ = try await (sendUp, sendDown)
+        #expect(try await server.receive(count: up.count) == up)
+        #expect(try await wire.receive(count: down.count) == down)
+    }
+
+    @Test func `a slow reader holds the sender back, and loses nothing`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        let server = try await hosts.application.connection()
+        try await server.channel.setOption(.autoRead, value: false)
+        let bytes = Self.pattern(48 << 20, seed: 7)
+        let sent = wire.channel.writeAndFlush(ByteBuffer(bytes: bytes))
+        try await Task.sleep(for: .milliseconds(400))
+        #expect(wire.channel.isWritable == false)
+        try await server.channel.setOption(.autoRead, value: true)
+        #expect(try await server.receive(count: bytes.count) == bytes)
+        try await sent.get()
+    }
+
+    @Test func `a half that was closed leaves the other half open`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        let server = try await hosts.application.connection()
+        try await wire.send("question")
+        try await wire.closeOutput()
+        try await server.inputClosed()
+        #expect(server.peek == "question")
+        try await server.send("answer")
+        #expect(try await wire.receive(through: "answer") == "answer")
+        server.close()
+        #expect(try await wire.end() == .closed)
+        _ = try await eventually("no connection left") { hosts.client.proxy.connectionCount == 0 ? true : nil }
+        _ = try await eventually("no connection left") { hosts.server.proxy.connectionCount == 0 ? true : nil }
+    }
+
+    @Test func `a reset stays a reset`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        let server = try await hosts.application.connection()
+        try await server.send("beginning")
+        try await wire.receive(through: "beginning")
+        try await server.reset()
+        #expect(try await wire.end() == .reset)
+    }
+
+    private static func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
+        var state = seed
+        return (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 33)
+        }
+    }
+}

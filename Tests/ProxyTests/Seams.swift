@@ -1,0 +1,130 @@
+import Foundation
+import Gateway
+import Glibc
+import NIOCore
+import Proxy
+import SPIFFE
+import Synchronization
+import Workloads
+
+/// Flows by the source port of whoever connects, as the kernel part knows them by the socket.
+final class FlowTable: FlowSource {
+    private let flows = Mutex<[UInt16: OutboundFlow]>([:])
+    private let prepared = Mutex<[SocketAddress]>([])
+
+    func expect(_ flow: OutboundFlow, from port: UInt16) { flows.withLock { $0[port] = flow } }
+
+    func flow(ofAccepted descriptor: CInt) -> OutboundFlow? {
+        var bytes = [UInt8](repeating: 0, count: MemoryLayout<sockaddr_storage>.size)
+        var size = socklen_t(bytes.count)
+        let status = bytes.withUnsafeMutableBytes {
+            getpeername(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
+        }
+        guard status == 0 else { return nil }
+        return flows.withLock { $0[UInt16(bytes[2]) << 8 | UInt16(bytes[3])] }
+    }
+
+    func prepareUpstream(descriptor: CInt, client: SocketAddress) throws { prepared.withLock { $0.append(client) } }
+
+    var clientsAnnounced: [SocketAddress] { prepared.withLock { $0 } }
+}
+
+final class SVIDTable: SVIDSource {
+    private struct Missing: Error {}
+    private let svids = Mutex<[SPIFFEID: X509SVID]>([:])
+    private let trusted: BundleSet
+
+    init(_ trusted: BundleSet) { self.trusted = trusted }
+
+    func hold(_ svid: X509SVID) { svids.withLock { $0[svid.id] = svid } }
+
+    func svid(for workload: SPIFFEID, process: ProcessKey?) async throws -> X509SVID {
+        guard let svid = svids.withLock({ $0[workload] }) else { throw Missing() }
+        return svid
+    }
+
+    func bundles() -> BundleSet { trusted }
+}
+
+final class RouteTable: RoutePolicy {
+    struct Rules {
+        var expected: SPIFFEID?
+        var outboundPeers: PeerPolicy
+        var inboundPeers: PeerPolicy
+        var listener: SPIFFEID?
+        var tlsMode = WorkloadIdentity.TLSMode.mutual
+        var resources: [ProtectedResource] = []
+    }
+
+    let rules: Mutex<Rules>
+
+    init(_ rules: Rules) { self.rules = Mutex(rules) }
+
+    func change(_ change: (inout Rules) -> Void) { rules.withLock { change(&$0) } }
+
+    func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute {
+        rules.withLock {
+            OutboundRoute(expected: $0.expected, peers: $0.outboundPeers, resources: $0.resources)
+        }
+    }
+
+    func inbound(destination: SocketAddress) -> InboundRoute? {
+        rules.withLock { rules in
+            rules.listener.map { workload in
+                InboundRoute(
+                    workload: workload, peers: rules.inboundPeers, tlsMode: rules.tlsMode, resources: rules.resources,
+                )
+            }
+        }
+    }
+}
+
+/// Issues tokens and answers for them.
+final class TokenDesk: TokenSource, TokenIntrospector {
+    private let tokens = Mutex<[String: TokenFacts]>([:])
+    private let asked = Mutex<[String]>([])
+    let failure = Mutex<Refusal?>(nil)
+
+    func token(for resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
+        if let failure = failure.withLock({ $0 }) { throw failure }
+        return issue(audience: resource.resource.text, scopes: resource.scopes, svid: svid)
+    }
+
+    func issue(audience: String, scopes: [String], svid: X509SVID) -> AccessToken {
+        let id = UUID().uuidString
+        let token = AccessToken(value: "token." + id, id: id, expiresAt: Date().addingTimeInterval(60))
+        let facts = TokenFacts(
+            id: id, subject: svid.id, audience: audience, scopes: Set(scopes),
+            thumbprint: svid.thumbprint.base64URL, expiresAt: token.expiresAt,
+        )
+        tokens.withLock { $0[token.value] = facts }
+        return token
+    }
+
+    func revoke(_ token: AccessToken) { tokens.withLock { _ = $0.removeValue(forKey: token.value) } }
+
+    func revokeAll() { tokens.withLock { $0 = [:] } }
+
+    func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
+        asked.withLock { $0.append(token) }
+        return tokens.withLock { tokens in tokens[token].map { .active($0) } ?? .inactive }
+    }
+
+    var introspections: [String] { asked.withLock { $0 } }
+}
+
+final class Journal: ConnectionJournal {
+    private let entries = Mutex<[JournalEntry]>([])
+
+    func record(_ entry: JournalEntry) { entries.withLock { $0.append(entry) } }
+
+    var all: [JournalEntry] { entries.withLock { $0 } }
+
+    func entry(_ kind: JournalEntry.Kind, allowed: Bool) async throws -> JournalEntry {
+        do {
+            return try await eventually("") { self.all.first { $0.kind == kind && $0.allowed == allowed } }
+        } catch {
+            throw TimedOut(description: "no \(kind), allowed \(allowed), in \(all)")
+        }
+    }
+}

@@ -1,0 +1,110 @@
+@testable import Proxy
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import SPIFFE
+import Workloads
+
+/// A client's proxy and a server's proxy with an application behind it: everything real but the kernel.
+final class TwoHosts: Sendable {
+    let authority: Authority
+    let application: Application
+    let client: Host
+    let server: Host
+    let desk = TokenDesk()
+    let agent: SPIFFEID
+    let tool: SPIFFEID
+    /// Where the tool's clients connect to: the server's proxy stands there.
+    let destination: SocketAddress
+
+    final class Host: Sendable {
+        let flows = FlowTable()
+        let svids: SVIDTable
+        let routes: RouteTable
+        let journal = Journal()
+        let proxy: LoopbackProxy
+        private let running: Task<Void, any Error>
+        let descriptors: LoopbackProxy.ListeningDescriptors
+
+        init(
+            trusting bundles: BundleSet, _ rules: RouteTable.Rules, _ desk: TokenDesk, _ limits: ProxyLimits,
+            application: SocketAddress,
+        ) async throws {
+            svids = SVIDTable(bundles)
+            routes = RouteTable(rules)
+            let dependencies = ProxyDependencies(
+                flows: flows, svids: svids, routes: routes, tokens: desk, introspector: desk, journal: journal,
+                limits: limits, logger: Logger(label: "proxy"),
+            )
+            let proxy = LoopbackProxy(dependencies: dependencies, group: .singleton) { _ in application }
+            descriptors = try await proxy.bind(outboundPort: 0)
+            self.proxy = proxy
+            running = Task { try await proxy.run() }
+        }
+
+        deinit { running.cancel() }
+    }
+
+    /// - Parameters:
+    ///   - resources: paths below the server's address that need a token.
+    ///   - trusting: further bundles both hosts know.
+    init(resources paths: [String] = [], trusting others: [TrustBundle] = [], limits: ProxyLimits = ProxyLimits())
+        async throws
+    {
+        authority = try Authority("prod.example")
+        application = try await Application()
+        agent = try SPIFFEID("spiffe://prod.example/weather-agent")
+        tool = try SPIFFEID("spiffe://prod.example/weather-mcp-server")
+        let policy = PeerPolicy(trustDomain: authority.trustDomain)
+        let resources = try paths.map { try Self.resource($0) }
+        let rules = RouteTable.Rules(
+            expected: tool, outboundPeers: policy, inboundPeers: policy, listener: tool, resources: resources,
+        )
+        let bundles = BundleSet([authority.bundle] + others)
+        client = try await Host(trusting: bundles, rules, desk, limits, application: application.address)
+        server = try await Host(trusting: bundles, rules, desk, limits, application: application.address)
+        client.svids.hold(try authority.svid("weather-agent"))
+        server.svids.hold(try authority.svid("weather-mcp-server"))
+        destination = try Self.address(of: server.descriptors.inbound4)
+    }
+
+    static func resource(_ path: String, scopes: [String] = ["forecast"]) throws -> ProtectedResource {
+        guard let url = ResourceURL("http://server.example:8000\(path)") else { throw TimedOut(description: path) }
+        return ProtectedResource(
+            name: "weather\(path)", resource: url, servedBy: "weather-mcp-server", scopes: scopes, allowed: [],
+        )
+    }
+
+    /// What a redirected `connect()` of the agent's process gives.
+    func dial() async throws -> Wire {
+        let flow = OutboundFlow(
+            process: ProcessKey(pid: 4711, startTime: 1), workload: agent, destination: destination,
+        )
+        let port = Int(client.descriptors.outboundPort)
+        return try await Wire.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: port)) { source in
+            self.client.flows.expect(flow, from: source)
+        }
+    }
+
+    /// Straight to the server's proxy, around the client's.
+    func dialDirectly(as svid: X509SVID?, configure: (inout TLSConfiguration) -> Void = { _ in }) async throws -> Wire {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        if let svid {
+            configuration.certificateChain = try svid.chain.map {
+                .certificate(try NIOSSLCertificate(bytes: $0.derBytes(), format: .der))
+            }
+            let key = try NIOSSLPrivateKey(bytes: Array(svid.privateKey.derRepresentation), format: .der)
+            configuration.privateKey = .privateKey(key)
+        }
+        configuration.certificateVerification = .noHostnameVerification
+        configuration.trustRoots = .certificates([])
+        configure(&configuration)
+        return try await Wire.connect(to: destination, tls: NIOSSLContext(configuration: configuration))
+    }
+
+    private static func address(of descriptor: CInt) throws -> SocketAddress {
+        try SocketAddress(ipAddress: "127.0.0.1", port: Int(ListeningSocket.port(of: descriptor)))
+    }
+}

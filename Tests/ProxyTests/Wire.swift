@@ -1,0 +1,201 @@
+import Foundation
+import Glibc
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+struct TimedOut: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Looks again every few milliseconds, for ten seconds.
+func eventually<Value>(_ what: String, _ look: () throws -> Value?) async throws -> Value {
+    let end = ContinuousClock.now.advanced(by: .seconds(10))
+    while ContinuousClock.now < end {
+        if let value = try look() { return value }
+        try await Task.sleep(for: .milliseconds(4))
+    }
+    throw TimedOut(description: "waited in vain for \(what)")
+}
+
+/// One end of a TCP connection, scripted by a test.
+final class Wire: Sendable {
+    enum End: Equatable {
+        case closed, reset
+    }
+
+    private struct State {
+        var bytes: [UInt8] = []
+        var inputClosed = false
+        var end: End?
+        var failure: String?
+    }
+
+    /// Filled by the channel's handler, drained by the test.
+    final class Inbox: Sendable {
+        fileprivate let state = Mutex(State())
+    }
+
+    let channel: any Channel
+    private let inbox: Inbox
+
+    init(_ channel: any Channel, _ inbox: Inbox) {
+        self.channel = channel
+        self.inbox = inbox
+    }
+
+    /// - Parameters:
+    ///   - beforeConnect: is given the port this end will have.
+    static func connect(
+        to address: SocketAddress, tls: NIOSSLContext? = nil,
+        beforeConnect: @escaping @Sendable (UInt16) -> Void = { _ in },
+    ) async throws -> Wire {
+        let inbox = Inbox()
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(to: SocketAddress(ipAddress: address.protocol == .inet6 ? "::1" : "127.0.0.1", port: 0))
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelInitializer { channel in
+                beforeConnect(UInt16(channel.localAddress?.port ?? 0))
+                return channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: tls, serverHostname: nil) { _, verdict in
+                                verdict.succeed(.certificateVerified)
+                            },
+                        )
+                    }
+                    try channel.pipeline.syncOperations.addHandler(Collector(inbox))
+                }
+            }
+            .connect(to: address).get()
+        return Wire(channel, inbox)
+    }
+
+    func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
+
+    func closeOutput() async throws { try await channel.close(mode: .output) }
+
+    func close() { channel.close(promise: nil) }
+
+    func reset() async throws {
+        guard let options = channel as? any SocketOptionProvider else { return }
+        try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        try await channel.close()
+    }
+
+    /// Everything up to and including `text`, taken out of the inbox.
+    @discardableResult
+    func receive(through text: String) async throws -> String {
+        let wanted = Array(text.utf8)
+        return try await eventually("\"\(text)\", have \(String(describing: peek))") {
+            self.inbox.state.withLock { state in
+                guard let range = state.bytes.firstRange(of: wanted) else { return nil }
+                defer { state.bytes.removeSubrange(..<range.upperBound) }
+                return String(decoding: state.bytes[..<range.upperBound], as: UTF8.self)
+            }
+        }
+    }
+
+    func receive(count: Int) async throws -> [UInt8] {
+        try await eventually("\(count) bytes, have \(inbox.state.withLock { $0.bytes.count })") {
+            self.inbox.state.withLock { state in
+                guard state.bytes.count >= count else { return nil }
+                defer { state.bytes.removeFirst(count) }
+                return Array(state.bytes[..<count])
+            }
+        }
+    }
+
+    /// What came and was not yet taken.
+    var peek: String { inbox.state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+
+    func inputClosed() async throws {
+        _ = try await eventually("the other half's end") {
+            self.inbox.state.withLock { $0.inputClosed || $0.end != nil } ? true : nil
+        }
+    }
+
+    func end() async throws -> End {
+        try await eventually("the connection's end, have \(peek)") { self.inbox.state.withLock { $0.end } }
+    }
+
+    /// Whether it ends within the time, and how.
+    func endsUncleanly() async throws -> Bool { try await end() == .reset }
+
+    var failure: String? { inbox.state.withLock { $0.failure } }
+
+    final class Collector: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let inbox: Inbox
+
+        init(_ inbox: Inbox) { self.inbox = inbox }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let bytes = unwrapInboundIn(data).readableBytesView
+            inbox.state.withLock { $0.bytes.append(contentsOf: bytes) }
+        }
+
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent {
+                inbox.state.withLock { $0.inputClosed = true }
+            }
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {
+            inbox.state.withLock {
+                $0.failure = "\(error)"
+                if $0.end == nil { $0.end = .reset }
+            }
+            context.close(promise: nil)
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            inbox.state.withLock { if $0.end == nil { $0.end = .closed } }
+        }
+    }
+}
+
+/// A listening application whose connections a test plays by hand.
+final class Application: Sendable {
+    private final class Accepted: Sendable {
+        let wires = Mutex<[Wire]>([])
+    }
+
+    private let accepted: Accepted
+    private let channel: any Channel
+    let address: SocketAddress
+
+    init() async throws {
+        let accepted = Accepted()
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                let inbox = Wire.Inbox()
+                accepted.wires.withLock { $0.append(Wire(channel, inbox)) }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Wire.Collector(inbox))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        guard let address = channel.localAddress else { throw TimedOut(description: "no address") }
+        self.address = address
+        self.accepted = accepted
+    }
+
+    deinit { channel.close(promise: nil) }
+
+    /// The next connection nobody took yet.
+    func connection() async throws -> Wire {
+        try await eventually("a connection at the application") {
+            self.accepted.wires.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        }
+    }
+
+    /// Connections that came and were not yet taken.
+    var waiting: Int { accepted.wires.withLock { $0.count } }
+
+    func stop() async throws { try await channel.close() }
+}

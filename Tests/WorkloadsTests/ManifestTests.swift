@@ -1,0 +1,125 @@
+import SPIFFE
+import Testing
+
+@testable import Workloads
+
+@Suite struct ManifestTests {
+    @Test func `the first use case decodes as operators write it`() throws {
+        let selector = { Selector(userIDs: [501, 1001], names: ["python"], commandLines: [["python", $0]]) }
+        let identity = {
+            WorkloadIdentity(
+                name: $0, agentGroup: "spiffe-mcp-demo-agent-group", workloadID: $0, selectors: [selector($1)],
+            )
+        }
+        let manifests = try Manifest.decode(yaml: Sample.yaml, file: "manifests.yaml")
+        #expect(
+            manifests == [
+                .workloadIdentity(identity("weather-mcp-server", "mcp_server.py")),
+                .workloadIdentity(identity("weather-agent", "mcp_client.py")),
+            ],
+        )
+    }
+
+    @Test func `every key of both kinds is read`() throws {
+        let manifests = try Manifest.decode(yaml: Self.everything, file: "all.yaml")
+        guard case .workloadIdentity(let identity) = manifests.first, case .protectedResource(let resource) = manifests.last
+        else { return #expect(Bool(false), "one document of each kind") }
+        #expect(identity.agentGroup == "lab")
+        #expect(identity.selectors.count == 3)
+        #expect(identity.selectors[1] == Selector(commandLines: [["a", "b"], ["c"]]))
+        #expect(identity.priority == -3)
+        #expect(identity.allowedInbound?.map(\.description) == ["spiffe://prod.example/jobs/*"])
+        #expect(identity.allowedOutbound == [])
+        #expect(identity.tlsMode == .permissive)
+        #expect(resource.resource.text == "http://10.0.0.2:8000/mcp")
+        #expect(resource.scopes == ["weather:read"])
+        #expect(resource.allowed.map(\.description) == ["spiffe://prod.example/weather-agent"])
+    }
+
+    @Test(arguments: [Sample.yaml, everything])
+    func `canonical YAML decodes to the same value`(_ yaml: String) throws {
+        let manifests = try Manifest.decode(yaml: yaml, file: "first")
+        let again = try Manifest.decode(yaml: manifests.map(\.canonicalYAML).joined(separator: "---\n"), file: "second")
+        #expect(again == manifests)
+    }
+
+    @Test(arguments: ["true", "1e3", "a: b", "- x", "#c", "ü \u{1f600}", "\"q\" \\", "null", "*a", "x'", "0x1f", "2024-01-01"])
+    func `a name that YAML could take for something else survives canonical YAML`(_ name: String) throws {
+        let manifest = Manifest.workloadIdentity(Sample.identity("a", Selector(names: [name], commandLines: [Selector.words(of: name)])))
+        #expect(try Manifest.decode(yaml: manifest.canonicalYAML, file: "f") == [manifest])
+    }
+
+    @Test func `a list of allowed IDs holds in both directions`() throws {
+        let yaml = Sample.yaml + "  allowedSPIFFEIDs: [\"spiffe://a/b\"]\n"
+        guard case .workloadIdentity(let identity) = try Manifest.decode(yaml: yaml, file: "f").last else {
+            return #expect(Bool(false), "an identity")
+        }
+        #expect(identity.allowedInbound == identity.allowedOutbound)
+        #expect(identity.allowedInbound?.count == 1)
+    }
+
+    @Test func `anchors and aliases are read`() throws {
+        let yaml = Sample.yaml.replacing("uid: [501, 1001]", with: "uid: &u [501]", maxReplacements: 1)
+            .replacing("uid: [501, 1001]", with: "uid: *u")
+        let uids = try Manifest.decode(yaml: yaml, file: "f").compactMap { manifest in
+            if case .workloadIdentity(let identity) = manifest { identity.selectors[0].userIDs } else { nil }
+        }
+        #expect(uids == [[501], [501]])
+    }
+
+    @Test func `whatever prefix of a file arrives, the answer is a value or findings`() {
+        for length in 0..<Sample.yaml.utf8.count {
+            let cut = String(decoding: Sample.yaml.utf8.prefix(length), as: UTF8.self)
+            do {
+                #expect(try Manifest.decode(yaml: cut, file: "cut.yaml").count <= 2)
+            } catch {
+                #expect(!error.findings.isEmpty)
+            }
+        }
+    }
+
+    @Test func `a bomb of aliases, of brackets or of bytes is refused`() {
+        let laughs = (1...20).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]" }
+        let bombs = [
+            "a0: &a0 x\n" + laughs.joined(separator: "\n"),
+            String(repeating: "[", count: 200_000),
+            String(repeating: "- ", count: 100_000),
+            String(repeating: "# filler\n", count: 40_000),
+        ]
+        for bomb in bombs {
+            #expect(throws: ManifestError.self) { try Manifest.decode(yaml: bomb, file: "bomb") }
+        }
+    }
+
+    static let everything = """
+        # A comment.
+        ---
+        apiVersion: tidemark.dev/v1alpha1
+        kind: WorkloadIdentity
+        metadata: {name: all}
+        spec:
+          scope: {daemonGroup: {id: lab}}
+          selectors:
+            - process:uid: 1001
+              process:name: python
+            - process:cmdline: ["a b", c]
+            - process:name: [x, y]
+          workloadID: team/all
+          priority: -3
+          allowedSPIFFEIDs:
+            inbound: ["spiffe://prod.example/jobs/*"]
+            outbound: []
+          connection: {tls: {mode: PERMISSIVE}}
+        ---
+        apiVersion: tidemark.dev/v1alpha1
+        kind: ProtectedResource
+        metadata: {name: weather}
+        spec:
+          resource: http://10.0.0.2:8000/mcp
+          workloadID: weather-mcp-server
+          scopes: [weather:read]
+          allowedSPIFFEIDs: [spiffe://prod.example/weather-agent]
+        ---
+
+        """
+}

@@ -1,0 +1,122 @@
+import Testing
+
+@testable import Workloads
+
+@Suite struct MatcherTests {
+    static let server = Sample.identity(
+        "server", Selector(userIDs: [501, 1001], names: ["python"], commandLines: [["python", "mcp_server.py"]]),
+    )
+
+    @Test(arguments: [
+        (["python", "mcp_server.py"], true),
+        (["python", "mcp_server.py", "--port", "8000"], true),
+        (["python", "mcp_server.pyx"], false),
+        (["python", "mcp_server.py x"], false),
+        (["python mcp_server.py"], false),
+        (["python"], false),
+        (["python", "", "mcp_server.py"], false),
+        (["python3", "mcp_server.py"], false),
+        ([], false),
+    ])
+    func `a command line matches word by word from the start`(_ arguments: [String], _ expected: Bool) {
+        let match = Matcher([Self.server]).match(Sample.process(uid: 1001, name: "python", arguments: arguments))
+        #expect((match.workloadID == "server") == expected)
+    }
+
+    @Test func `keys are ANDed and values ORed`() {
+        let matcher = Matcher([Self.server])
+        #expect(matcher.match(Sample.process(uid: 501, "python", "mcp_server.py")).workloadID == "server")
+        #expect(matcher.match(Sample.process(uid: 1002, "python", "mcp_server.py")).workloadID == nil)
+        #expect(matcher.match(Sample.process(name: "python3", "python", "mcp_server.py")).workloadID == nil)
+    }
+
+    @Test func `selectors are ORed`() {
+        let matcher = Matcher([Sample.identity("a", Selector(userIDs: [1]), Selector(names: ["x"]))])
+        #expect(matcher.match(Sample.process(uid: 1, name: "y")).workloadID == "a")
+        #expect(matcher.match(Sample.process(uid: 2, name: "x")).workloadID == "a")
+        #expect(matcher.match(Sample.process(uid: 2, name: "y")).workloadID == nil)
+    }
+
+    @Test func `a match comes with its evidence and grades`() {
+        guard case .workload(_, let because) = Matcher([Self.server]).match(Sample.process("python", "mcp_server.py", "a b")) else {
+            return #expect(Bool(false), "a match")
+        }
+        #expect(because.map(\.key) == ["process:uid", "process:name", "process:cmdline"])
+        #expect(because.map(\.grade) == [.attested, .claimed, .claimed])
+        #expect(because.map(\.expected) == ["501 or 1001", "python", "python mcp_server.py"])
+        #expect(because.map(\.actual) == ["1001", "python", "python mcp_server.py \"a b\""])
+    }
+
+    @Test func `near misses are ranked, most keys right first`() {
+        let far = Sample.identity("far", Selector(userIDs: [7], names: ["java"], commandLines: [["python", "a.py", "b"]]))
+        guard case .unmanaged(let nearest) = Matcher([far, Self.server]).match(Sample.process("python", "other.py")) else {
+            return #expect(Bool(false), "no match")
+        }
+        #expect(nearest.map(\.workloadID) == ["server", "far"])
+        #expect(nearest[0].failing.map(\.key) == ["process:cmdline"])
+        #expect(nearest[0].failing.map(\.actual) == ["python other.py"])
+    }
+
+    @Test func `two spellings of one character are two names`() {
+        let matcher = Matcher([Sample.identity("a", Selector(names: ["caf\u{e9}"]))])
+        #expect(matcher.match(Sample.process(name: "cafe\u{301}")).workloadID == nil)
+    }
+
+    @Test func `an identity without an attested key is warned about`() {
+        #expect(Self.server.warnings == [])
+        let claimed = Sample.identity("c", Selector(userIDs: [1]), Selector(names: ["python"]))
+        #expect(claimed.warnings.count == 1)
+        #expect(claimed.warnings[0].hasPrefix("spec.selectors[1] rests on claimed facts alone"))
+    }
+
+    @Test func `the matcher agrees with a plain reading of the program`() {
+        var random = SplitMix(state: 2026)
+        for _ in 0..<200 {
+            let identities = (0..<random.next(6)).map { Sample.identity("w\($0)", random.selector(), random.selector()) }
+            let program = SelectorProgram(compiling: identities)
+            for _ in 0..<10 {
+                let facts = random.process()
+                let expected = program.slots.first { Self.plainly($0.selector, facts) }?.workloadID
+                #expect(Matcher(identities).match(facts).workloadID == expected)
+            }
+        }
+    }
+
+    /// As the kernel part does: bytes of argv with a NUL after each word, and the beginning compared.
+    static func plainly(_ selector: Selector, _ facts: ProcessFacts) -> Bool {
+        let bytes = { (words: [String]) -> [UInt8] in words.flatMap { word -> [UInt8] in Array(word.utf8) + [0] } }
+        let actual = bytes(facts.arguments)
+        if let uids = selector.userIDs, !uids.contains(facts.userID) { return false }
+        if let names = selector.names, !names.contains(facts.name) { return false }
+        guard let lines = selector.commandLines else { return true }
+        return lines.contains { Array(actual.prefix(bytes($0).count)) == bytes($0) }
+    }
+}
+
+/// A small generator with a seed, so that a failure comes again.
+struct SplitMix {
+    var state: UInt64
+
+    mutating func next(_ bound: Int) -> Int {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return Int((mixed ^ (mixed >> 31)) % UInt64(bound))
+    }
+
+    mutating func words() -> [String] { (0...next(3)).map { _ in ["a", "ab", "b", "a b"][next(4)] } }
+
+    /// At least one key.
+    mutating func selector() -> Selector {
+        var selector = Selector(userIDs: [UInt32(next(3))])
+        if next(2) == 0 { selector.names = ["x", "y"].suffix(1 + next(2)) }
+        if next(2) == 0 { selector.commandLines = (0...next(2)).map { _ in words() } }
+        if selector.names != nil, next(2) == 0 { selector.userIDs = nil }
+        return selector
+    }
+
+    mutating func process() -> ProcessFacts {
+        Sample.process(uid: UInt32(next(3)), name: ["x", "y", "z"][next(3)], arguments: Array(words().prefix(next(4))))
+    }
+}

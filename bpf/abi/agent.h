@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0 */
+#pragma once
+
+#include "process.h"
+
+/* What the kernel part needs to know of the agent. Written at its start. */
+struct agent_settings {
+	struct process_key process;
+	abi_u64 netns_cookie;  /* the only network namespace served */
+	abi_u16 outbound_port; /* host byte order */
+	abi_u16 reserved[3];
+};
+_Static_assert(sizeof(struct agent_settings) == 32, "agent_settings is ABI");
+
+#define AGENT_CREDENTIALS_LEN 8192
+
+/* The agent's own key and certificate, kept over a restart. No BPF program
+ * reads it. */
+struct agent_credentials {
+	abi_u32 length; /* 0: none */
+	abi_u32 reserved;
+	/* Bytes; words, as Swift imports no array beyond 4096 elements. */
+	abi_u64 words[AGENT_CREDENTIALS_LEN / 8];
+};
+_Static_assert(sizeof(struct agent_credentials) == 8200,
+	       "agent_credentials is ABI");
+
+/* One per CPU; the sum is what counts. */
+struct kernel_statistics {
+	abi_u64 execs;
+	abi_u64 processes_lost; /* no room in `processes`: no identity */
+	abi_u64 redirects;
+	abi_u64 refusals;
+	abi_u64 events_lost;    /* no room in `events` */
+	abi_u64 flows_lost;     /* no room in `pending_flows`: refused */
+};
+_Static_assert(sizeof(struct kernel_statistics) == 48,
+	       "kernel_statistics is ABI");

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
+/* Decides, at connect(), who is dialling, and sends managed traffic to the
+ * proxy. */
+
+#define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262 /* what an MPTCP socket calls itself here */
+#define EHOSTUNREACH 113
+
+enum verdict { PROCEED, REDIRECT, REFUSE };
+
+static __always_inline enum verdict
+refuse(enum refusal reason, const struct process_key *process, __u32 identity,
+       const struct endpoint *destination)
+{
+	count(refusals);
+	report(EVENT_REFUSED, reason, process, identity, destination);
+	return REFUSE;
+}
+
+static __always_inline bool is_stream(__u32 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+/* Writes who dials to the socket; false without memory for it. */
+static __always_inline bool tag(struct bpf_sock *sk, struct flow *flow)
+{
+	struct flow *kept;
+
+	kept = bpf_sk_storage_get(&flows, sk, flow,
+				  BPF_SK_STORAGE_GET_F_CREATE);
+	if (!kept)
+		return false;
+	*kept = *flow;
+	return true;
+}
+
+static __always_inline enum verdict
+judge_managed(struct bpf_sock *sk, struct flow *flow, __u32 protocol,
+	      bool served)
+{
+	bool managed = is_stream(protocol) &&
+		       bpf_map_lookup_elem(&destinations, &flow->destination);
+
+	if (managed && !served) {
+		/* Fail closed: the proxy cannot be reached from here, and a
+		 * managed workload never goes out bare. */
+		bpf_set_retval(-EHOSTUNREACH);
+		return refuse(REFUSED_NAMESPACE, &flow->process,
+			      flow->identity, &flow->destination);
+	}
+	if (managed)
+		flow->flags = FLOW_REDIRECTED;
+	if (!tag(sk, flow) && managed)
+		/* Fail closed: the proxy would not know who is calling. */
+		return refuse(REFUSED_NO_MEMORY, &flow->process,
+			      flow->identity, &flow->destination);
+	if (!managed)
+		return PROCEED;
+	count(redirects);
+	return REDIRECT;
+}
+
+static __always_inline enum verdict
+judge(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
+      struct endpoint *destination, struct agent_settings *agent)
+{
+	struct flow flow = { .process = current_process() };
+	__u32 protocol = ctx->protocol;
+	bool served = bpf_get_netns_cookie(ctx) == agent->netns_cookie;
+
+	if (same_process(&flow.process, &agent->process))
+		return PROCEED;
+	resolve_any(destination);
+	if (served && destination->port == agent->outbound_port &&
+	    is_stream(protocol) && is_loopback(destination))
+		/* Only redirected connections reach the proxy. */
+		return refuse(REFUSED_DIRECT_DIAL, &flow.process,
+			      IDENTITY_NONE, destination);
+
+	flow.destination = *destination;
+	flow.identity = identify_current(&flow.process, destination);
+	if (flow.identity == IDENTITY_NONE) {
+		/* It may have been somebody when it last connected this. */
+		bpf_sk_storage_delete(&flows, sk);
+		return PROCEED;
+	}
+	return judge_managed(sk, &flow, protocol, served);
+}
+
+SEC("cgroup/connect4")
+int connect_ipv4(struct bpf_sock_addr *ctx)
+{
+	struct endpoint destination =
+		endpoint_v4(ctx->user_ip4, bpf_ntohs(ctx->user_port));
+	struct agent_settings *agent = settings();
+	struct bpf_sock *sk = ctx->sk;
+	enum verdict verdict;
+
+	if (!agent || !sk)
+		return 0; /* Never happens; fail closed all the same. */
+	verdict = judge(ctx, sk, &destination, agent);
+	if (verdict == REDIRECT) {
+		ctx->user_ip4 = V4_LOOPBACK;
+		ctx->user_port = bpf_htons(agent->outbound_port);
+	}
+	return verdict != REFUSE;
+}
+
+/* Always to ::1, also for IPv4-mapped destinations: a socket that is V6ONLY
+ * cannot reach ::ffff:127.0.0.1. */
+SEC("cgroup/connect6")
+int connect_ipv6(struct bpf_sock_addr *ctx)
+{
+	__u32 words[4] = { ctx->user_ip6[0], ctx->user_ip6[1],
+			   ctx->user_ip6[2], ctx->user_ip6[3] };
+	struct endpoint destination =
+		endpoint_v6(words, bpf_ntohs(ctx->user_port));
+	struct agent_settings *agent = settings();
+	struct bpf_sock *sk = ctx->sk;
+	enum verdict verdict;
+
+	if (!agent || !sk)
+		return 0; /* Never happens; fail closed all the same. */
+	verdict = judge(ctx, sk, &destination, agent);
+	if (verdict == REDIRECT) {
+		ctx->user_ip6[0] = 0;
+		ctx->user_ip6[1] = 0;
+		ctx->user_ip6[2] = 0;
+		ctx->user_ip6[3] = V6_LOOPBACK;
+		ctx->user_port = bpf_htons(agent->outbound_port);
+	}
+	return verdict != REFUSE;
+}
+
+/* Whom a socket shall believe to talk to: its original destination, or the
+ * client the agent dials on behalf of. */
+static __always_inline const struct endpoint *apparent_peer(struct bpf_sock *sk)
+{
+	struct endpoint *client;
+	struct flow *flow;
+
+	client = bpf_sk_storage_get(&accepted_clients, sk, NULL, 0);
+	if (client)
+		return client;
+	flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
+	if (flow && (flow->flags & FLOW_REDIRECTED) &&
+	    !(flow->flags & FLOW_ACCEPTED))
+		return &flow->destination;
+	return NULL;
+}
+
+SEC("cgroup/getpeername4")
+int peer_name_ipv4(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	const struct endpoint *peer = sk ? apparent_peer(sk) : NULL;
+
+	if (peer && is_v4(peer)) {
+		ctx->user_ip4 = peer->address[3];
+		ctx->user_port = bpf_htons(peer->port);
+	}
+	return 1;
+}
+
+SEC("cgroup/getpeername6")
+int peer_name_ipv6(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	const struct endpoint *peer = sk ? apparent_peer(sk) : NULL;
+
+	if (peer) {
+		ctx->user_ip6[0] = peer->address[0];
+		ctx->user_ip6[1] = peer->address[1];
+		ctx->user_ip6[2] = peer->address[2];
+		ctx->user_ip6[3] = peer->address[3];
+		ctx->user_port = bpf_htons(peer->port);
+	}
+	return 1;
+}

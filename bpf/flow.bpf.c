@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
+/* Carries what is known of a connection from the socket that dials to the
+ * socket that accepts, both of them on this machine. */
+
+static __always_inline struct endpoint
+local_end(volatile struct bpf_sock_ops *ctx)
+{
+	__u32 v4 = ctx->local_ip4;
+	__u32 v6[] = { ctx->local_ip6[0], ctx->local_ip6[1],
+		       ctx->local_ip6[2], ctx->local_ip6[3] };
+
+	return endpoint_of(ctx->family, v4, v6, ctx->local_port);
+}
+
+static __always_inline struct endpoint
+remote_end(volatile struct bpf_sock_ops *ctx)
+{
+	__u32 v4 = ctx->remote_ip4;
+	__u32 v6[] = { ctx->remote_ip6[0], ctx->remote_ip6[1],
+		       ctx->remote_ip6[2], ctx->remote_ip6[3] };
+
+	return endpoint_of(ctx->family, v4, v6, bpf_ntohl(ctx->remote_port));
+}
+
+static __always_inline struct flow_source
+flow_source(struct bpf_sock_ops *ctx, const struct endpoint *source)
+{
+	return (struct flow_source){
+		.netns_cookie = bpf_get_netns_cookie(ctx),
+		.source = *source,
+	};
+}
+
+static __always_inline void watch_close(struct bpf_sock_ops *ctx)
+{
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* The agent dials an application. The source port is chosen, the SYN has not
+ * left: no race with sk_lookup. */
+static __always_inline void open_upstream(struct bpf_sock_ops *ctx,
+					  struct upstream *upstream)
+{
+	upstream->connection.source = local_end(ctx);
+	upstream->connection.destination = remote_end(ctx);
+	bpf_map_update_elem(&upstream_clients, &upstream->connection,
+			    &upstream->client, BPF_ANY);
+	watch_close(ctx);
+}
+
+/* A process dials; without a record of its own it must not find somebody
+ * else's under a source port used before. */
+static __always_inline void send_flow(struct bpf_sock_ops *ctx,
+				      struct flow *flow)
+{
+	struct endpoint local = local_end(ctx);
+	struct flow_source source = flow_source(ctx, &local);
+
+	if (!flow || !(flow->flags & FLOW_REDIRECTED)) {
+		bpf_map_delete_elem(&pending_flows, &source);
+		return;
+	}
+	if (bpf_map_update_elem(&pending_flows, &source, flow, BPF_ANY))
+		count(flows_lost); /* Closed: the proxy finds no record. */
+	watch_close(ctx);
+}
+
+static __always_inline void connecting(struct bpf_sock_ops *ctx,
+				       struct bpf_sock *sk)
+{
+	struct upstream *upstream;
+	struct endpoint remote = remote_end(ctx);
+	struct agent_settings *agent = settings();
+
+	upstream = bpf_sk_storage_get(&upstreams, sk, NULL, 0);
+	if (upstream)
+		open_upstream(ctx, upstream);
+	else if (agent && remote.port == agent->outbound_port &&
+		 is_loopback(&remote))
+		send_flow(ctx, bpf_sk_storage_get(&flows, sk, NULL, 0));
+}
+
+/* On the proxy's side: the record changes hands, and is gone from the table. */
+static __always_inline void receive_flow(struct bpf_sock_ops *ctx,
+					 struct bpf_sock *sk,
+					 const struct endpoint *remote)
+{
+	struct flow_source source = flow_source(ctx, remote);
+	struct flow *sent = bpf_map_lookup_elem(&pending_flows, &source);
+	struct flow flow;
+
+	if (!sent)
+		return;
+	flow = *sent;
+	flow.flags |= FLOW_ACCEPTED;
+	bpf_map_delete_elem(&pending_flows, &source);
+	bpf_sk_storage_get(&flows, sk, &flow, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* On the application's side: the client it shall see. */
+static __always_inline void receive_client(struct bpf_sock *sk,
+					   const struct endpoint *local,
+					   const struct endpoint *remote)
+{
+	struct connection connection = { *remote, *local };
+	struct endpoint *client, copy;
+
+	client = bpf_map_lookup_elem(&upstream_clients, &connection);
+	if (!client)
+		return;
+	copy = *client;
+	bpf_sk_storage_get(&accepted_clients, sk, &copy,
+			   BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void accepting(struct bpf_sock_ops *ctx,
+				      struct bpf_sock *sk)
+{
+	struct endpoint local = local_end(ctx), remote = remote_end(ctx);
+	struct agent_settings *agent = settings();
+
+	/* Inherited from a watched listener; nothing to watch here. */
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags &
+					       ~BPF_SOCK_OPS_STATE_CB_FLAG);
+	if (!agent || bpf_get_netns_cookie(ctx) != agent->netns_cookie)
+		return;
+	if (local.port == agent->outbound_port && is_loopback(&local))
+		receive_flow(ctx, sk, &remote);
+	else
+		receive_client(sk, &local, &remote);
+}
+
+/* The dialling socket is gone, its source port about to be free: whatever is
+ * known by that port goes first. */
+static __always_inline void forget(struct bpf_sock_ops *ctx,
+				   struct bpf_sock *sk)
+{
+	struct upstream *upstream;
+	struct flow *flow;
+
+	upstream = bpf_sk_storage_get(&upstreams, sk, NULL, 0);
+	if (upstream)
+		bpf_map_delete_elem(&upstream_clients, &upstream->connection);
+	flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
+	if (flow && (flow->flags & FLOW_REDIRECTED)) {
+		struct endpoint local = local_end(ctx);
+		struct flow_source source = flow_source(ctx, &local);
+
+		bpf_map_delete_elem(&pending_flows, &source);
+	}
+}

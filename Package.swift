@@ -17,6 +17,7 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -78,8 +79,8 @@ let everything: [Target] = [
         ],
     ),
 
-    program("tidemarkd", ["Agent", "ControlPlaneAPI", argumentParser, logging, lifecycle, yams]),
-    program("tidemark-server", ["ControlPlane", argumentParser, logging, lifecycle, yams]),
+    program("tidemarkd", ["Agent", "ControlPlaneAPI", argumentParser, logging, lifecycle, unixSignals, yams]),
+    program("tidemark-server", ["ControlPlane", argumentParser, logging, lifecycle, unixSignals, yams]),
     program("tidemark", ["ControlPlaneAPI", "Workloads", "SPIFFE", argumentParser, asyncHTTPClient, nio, logging, yams]),
 
     tests("SPIFFETests", ["SPIFFE", x509, crypto, asn1]),

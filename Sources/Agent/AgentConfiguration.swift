@@ -1,4 +1,5 @@
 package import ControlPlaneAPI
+import Kernel
 
 /// What an agent is told: `/etc/tidemark/agent.yaml`, each key also a flag of `tidemarkd run`.
 package struct AgentConfiguration: Sendable, Equatable {
@@ -36,6 +37,15 @@ package struct AgentConfiguration: Sendable, Equatable {
         self.pinDirectory = "/sys/fs/bpf/tidemark"
         self.outboundPort = 15001
         self.log = LogSettings()
+    }
+}
+
+extension AgentConfiguration {
+    /// The kernel part's share; without a cgroup it is attached to the root, which is the whole host.
+    func kernel() throws -> KernelConfiguration {
+        KernelConfiguration(
+            cgroupPath: try cgroup ?? Cgroup.root().path, pinDirectory: pinDirectory, outboundPort: outboundPort,
+        )
     }
 }
 

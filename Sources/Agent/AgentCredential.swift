@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 package import SPIFFE
+import SwiftASN1
 import X509
 
 /// The agent's own SVID and key as bytes, for the kernel map that keeps them over a restart. Never written to a file.

@@ -1,6 +1,6 @@
 package import ControlPlaneAPI
-package import Foundation
-package import Kernel
+import Foundation
+import Kernel
 package import Proxy
 package import SPIFFE
 package import Workloads

@@ -1,10 +1,10 @@
-package import ControlPlaneAPI
+import ControlPlaneAPI
 import Foundation
 import Kernel
 package import Logging
 import Proxy
 import SPIFFE
-package import ServiceLifecycle
+import ServiceLifecycle
 import Workloads
 
 /// One host's agent: everything wired together, one page.
@@ -19,7 +19,7 @@ package struct AgentService: Service {
 
     package func run() async throws {
         let file = try SnapshotFile(directory: configuration.stateDirectory)
-        let kernel = try KernelSession.open(configuration.kernel)
+        let kernel = try KernelSession.open(configuration.kernel())
         logger.info(kernel.adopted ? "kernel state adopted" : "kernel part loaded")
 
         let lastSnapshot = try file.load()
@@ -43,7 +43,7 @@ package struct AgentService: Service {
             dependencies: ProxyDependencies(
                 flows: KernelFlows(kernel: kernel, policy: policy, handles: handles),
                 svids: svids,
-                routes: AgentRoutes(policy: policy, refresh: { changes.continuation.yield() }),
+                routes: AgentRoutes(kernel: kernel, policy: policy, handles: handles),
                 tokens: tokens,
                 introspector: introspection,
                 journal: journal,
@@ -67,7 +67,7 @@ package struct AgentService: Service {
                 await introspection.revoke(tokens: snapshot.revokedTokens, subjects: snapshot.withdrawn)
                 try await enforcer.enforce(snapshot)
                 await svids.retain(policy.current.workloads)
-                await tokens.forget(unless: snapshot)
+                await tokens.retain(snapshot.resources)
             },
             connected: { await reporter.refresh() },
             logger: logger,
@@ -105,15 +105,16 @@ package struct AgentService: Service {
 
     /// Runs them side by side until the program is told to stop, or one fails.
     private func serve(_ activities: [Activity]) async throws {
-        try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for activity in activities { group.addTask { try await activity.run(logger: logger) } }
-                group.addTask { try? await gracefulShutdown() }
-                try await group.next()
-                group.cancelAll()
-            }
-        } onGracefulShutdown: {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for activity in activities { group.addTask { try await activity.run(logger: logger) } }
+            group.addTask { try await gracefulShutdown() }
+            defer { group.cancelAll() }
+            try await group.next()
         }
+    }
+
+    package static func uninstall(pinDirectory: String) throws {
+        try KernelSession.uninstall(pinDirectory: pinDirectory)
     }
 }
 

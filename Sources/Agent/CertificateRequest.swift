@@ -1,6 +1,6 @@
 package import Crypto
 package import Foundation
-import SPIFFE
+package import SPIFFE
 import SwiftASN1
 import X509
 

@@ -1,6 +1,6 @@
 package import ControlPlaneAPI
 import Crypto
-package import Foundation
+import Foundation
 package import Logging
 package import SPIFFE
 import Synchronization

@@ -1,4 +1,4 @@
-package import ControlPlaneAPI
+import ControlPlaneAPI
 package import Logging
 
 /// Tells the control plane where this host's managed workloads listen: on each change, and every half minute in case an address changed.

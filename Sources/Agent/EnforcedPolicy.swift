@@ -80,10 +80,8 @@ package struct EnforcedPolicy: Sendable {
     }
 
     /// What the proxy should know of a connection that came in for `destination`.
-    package func inbound(destination: InternetEndpoint) -> InboundRoute? {
-        guard let domain = snapshot?.trustDomain, let workload = listener(at: destination), owns(workload),
-            let identity = identities[workload]
-        else { return nil }
+    package func inbound(destination: InternetEndpoint, workload: SPIFFEID) -> InboundRoute? {
+        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else { return nil }
         return InboundRoute(
             workload: workload,
             peers: PeerPolicy(trustDomain: domain, allowed: identity.allowedInbound, withdrawn: withdrawn),
@@ -93,7 +91,7 @@ package struct EnforcedPolicy: Sendable {
     }
 
     /// The exact address first, then the wildcards, as the kernel part does.
-    private func listener(at destination: InternetEndpoint) -> SPIFFEID? {
+    package func listener(at destination: InternetEndpoint) -> SPIFFEID? {
         listeners[destination] ?? destination.wildcards.lazy.compactMap { self.listeners[$0] }.first
     }
 

@@ -1,10 +1,10 @@
 package import ControlPlaneAPI
-package import Foundation
+import Foundation
 package import Kernel
 package import Logging
 import NIOCore
 package import Proxy
-package import SPIFFE
+import SPIFFE
 import Workloads
 
 /// Makes a snapshot true on this host: kernel maps, listeners, routes, live connections. All of it or nothing.
@@ -50,18 +50,17 @@ package actor Enforcer {
     /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
     package func redecideListeners() throws {
         let current = policy.current
-        var listeners: [InternetEndpoint: SPIFFEID] = [:]
+        var managed: [(socket: ListeningSocket, workload: SPIFFEID)] = []
         for socket in try kernel.listeners() {
             let workloadID = kernel.facts(of: socket.process.pid)
                 .flatMap { $0.key == socket.process ? current.matcher.match($0).workloadID : nil }
             let handle = workloadID.flatMap { handles.handles(for: [$0])[$0] } ?? .none
             if handle != socket.identity { try kernel.setListenerIdentity(socket.endpoint, handle) }
-            if let workloadID, let id = current.spiffeID(forWorkloadID: workloadID) { listeners[socket.endpoint] = id }
+            if let workload = workloadID.flatMap(current.spiffeID(forWorkloadID:)) { managed.append((socket, workload)) }
         }
-        let reachable = Self.reachable(listeners)
         policy.change { policy in
-            policy.listeners = listeners
-            policy.reachable = reachable
+            policy.listeners = Dictionary(managed.map { ($0.socket.endpoint, $0.workload) }) { first, _ in first }
+            policy.reachable = Self.reachable(managed)
         }
         try kernel.setDestinations(policy.current.destinations)
     }
@@ -74,21 +73,32 @@ package actor Enforcer {
             .sorted { ($0.address, $0.port) < ($1.address, $1.port) }
     }
 
-    private static func reachable(_ listeners: [InternetEndpoint: SPIFFEID]) -> [InternetEndpoint: SPIFFEID] {
+    private static func reachable(
+        _ managed: [(socket: ListeningSocket, workload: SPIFFEID)],
+    ) -> [InternetEndpoint: SPIFFEID] {
         let own = ownAddresses()
         var result: [InternetEndpoint: SPIFFEID] = [:]
-        for (endpoint, workload) in listeners {
-            for address in own where endpoint.accepts(address) {
-                result[InternetEndpoint(address: address, port: endpoint.port)] = workload
+        for (socket, workload) in managed where socket.endpoint.address.isWildcard {
+            for address in own where socket.serves(address) {
+                result[InternetEndpoint(address: address, port: socket.endpoint.port)] = workload
             }
         }
         // An exact listener beats a wildcard on the same port.
-        for (endpoint, workload) in listeners where !endpoint.address.isWildcard { result[endpoint] = workload }
+        for (socket, workload) in managed where !socket.endpoint.address.isWildcard {
+            result[socket.endpoint] = workload
+        }
         return result
     }
 
     private static func ownAddresses() -> Set<InternetAddress> {
         let devices = (try? System.enumerateDevices()) ?? []
         return Set(devices.compactMap { $0.address?.ipAddress.flatMap(InternetAddress.init) })
+    }
+}
+
+extension ListeningSocket {
+    /// Whether a wildcard socket takes connections for this address.
+    fileprivate func serves(_ address: InternetAddress) -> Bool {
+        endpoint.address.isIPv4 ? address.isIPv4 : !(servesIPv6Only && address.isIPv4)
     }
 }

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 package import Kernel
+import SPIFFE
 import Workloads
 
 /// Answers "which identity is this process, and why": the same decision the kernel makes, with its evidence.

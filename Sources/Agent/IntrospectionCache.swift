@@ -2,7 +2,7 @@ import ControlPlaneAPI
 import Crypto
 import Foundation
 package import Gateway
-package import Proxy
+import Proxy
 package import SPIFFE
 
 /// What the control plane said of tokens that were presented on this host; kept until the token ends or a snapshot revokes it.

@@ -16,7 +16,7 @@ struct KernelEventLoop: Sendable {
             switch event {
             case .listenerOpened, .listenerClosed: listenersChanged()
             case .identified(let process, let handle): identified(process, handle)
-            case .refused(let process, let destination, let reason):
+            case .refused(let process, destination: let destination, let reason):
                 journal.recordRefusal(process, reason: "\(reason) (\(destination))")
             }
         }

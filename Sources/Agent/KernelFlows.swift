@@ -2,7 +2,7 @@ package import Kernel
 package import NIOCore
 package import Proxy
 package import SPIFFE
-package import Workloads
+import Workloads
 
 /// The proxy's view of the kernel: whose connection this is, and how an inbound one reaches its application.
 package struct KernelFlows: FlowSource {
@@ -34,23 +34,38 @@ package struct KernelFlows: FlowSource {
 /// The proxy's view of the policy.
 package struct AgentRoutes: RoutePolicy {
     private let policy: PolicyBoard
-    /// Reads the listeners anew, for a connection that is faster than the event of its listener.
-    private let refresh: @Sendable () -> Void
+    private let kernel: KernelSession
+    private let handles: HandleTable
 
-    package init(policy: PolicyBoard, refresh: @escaping @Sendable () -> Void) {
+    package init(kernel: KernelSession, policy: PolicyBoard, handles: HandleTable) {
+        self.kernel = kernel
         self.policy = policy
-        self.refresh = refresh
+        self.handles = handles
     }
 
-    package func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute? {
+    package func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute {
         InternetEndpoint(destination).flatMap { policy.current.outbound(workload: workload, destination: $0) }
+            // The workload is no longer this host's: whoever the peer is, it may not be spoken to.
+            ?? OutboundRoute(
+                expected: nil, peers: PeerPolicy(trustDomain: workload.trustDomain, allowed: []), resources: [],
+            )
     }
 
     package func inbound(destination: SocketAddress) -> InboundRoute? {
         guard let endpoint = InternetEndpoint(destination) else { return nil }
-        if let route = policy.current.inbound(destination: endpoint) { return route }
-        refresh()
-        return policy.current.inbound(destination: endpoint)
+        let current = policy.current
+        guard let workload = current.listener(at: endpoint) ?? newListener(at: endpoint, current) else { return nil }
+        return current.inbound(destination: endpoint, workload: workload)
+    }
+
+    /// A connection can be faster than the event of its listener: then the kernel's own table knows.
+    private func newListener(at destination: InternetEndpoint, _ current: EnforcedPolicy) -> SPIFFEID? {
+        let candidates = [destination] + destination.wildcards
+        let sockets = (try? kernel.listeners()) ?? []
+        return candidates.lazy
+            .compactMap { candidate in sockets.first { $0.endpoint == candidate } }
+            .compactMap { self.handles.workloadID(of: $0.identity).flatMap(current.spiffeID(forWorkloadID:)) }
+            .first
     }
 }
 
@@ -67,5 +82,13 @@ extension InternetEndpoint {
             let internet = InternetAddress(text)
         else { return nil }
         self.init(address: internet, port: port)
+    }
+}
+
+extension InternetEndpoint {
+    /// The wildcard listeners a connection for this address can belong to; a dual-stack one takes IPv4 as well.
+    var wildcards: [InternetEndpoint] {
+        let families: [InternetAddress] = address.isIPv4 ? [.wildcardIPv4, .wildcardIPv6] : [.wildcardIPv6]
+        return families.map { InternetEndpoint(address: $0, port: port) }
     }
 }

@@ -39,7 +39,6 @@ package struct LocalAPI: Sendable {
         try await application.run()
     }
 
-    /// The folder is closed before the socket appears in it, so that no moment is open.
     private func prepare() throws {
         let folder = (socket as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(
@@ -56,9 +55,11 @@ package struct LocalAPI: Sendable {
     }
 
     private static func answer<Value: Encodable>(_ body: () throws(Problem) -> Value) throws -> Response {
-        do { return try json(try body(), status: .ok) } catch {
+        let value: Value
+        do throws(Problem) { value = try body() } catch {
             return try json(error, status: error.error == "process_unknown" ? .notFound : .badRequest)
         }
+        return try json(value, status: .ok)
     }
 
     private static func json(_ value: some Encodable, status: HTTPResponse.Status) throws -> Response {

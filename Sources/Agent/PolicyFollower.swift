@@ -1,5 +1,5 @@
 package import ControlPlaneAPI
-package import Foundation
+import Foundation
 package import Logging
 import Synchronization
 

@@ -1,7 +1,7 @@
 package import ControlPlaneAPI
-package import Foundation
+import Foundation
 package import Logging
-package import Proxy
+import Proxy
 package import SPIFFE
 import Synchronization
 package import Workloads

@@ -1,5 +1,5 @@
 package import ControlPlaneAPI
-package import Foundation
+import Foundation
 
 /// The last good snapshot on disk, so that a host enforces before, and without, the control plane. Holds no secret.
 package struct SnapshotFile: Sendable {

@@ -1,5 +1,5 @@
-package import ControlPlaneAPI
-package import Foundation
+import ControlPlaneAPI
+import Foundation
 package import Logging
 package import Proxy
 package import SPIFFE
@@ -40,9 +40,10 @@ package actor TokenKeeper: TokenSource {
         }
     }
 
-    /// Drops everything: identities or resources have changed. Tokens come again in a few milliseconds.
-    package func forget() {
-        tokens = [:]
+    /// Forgets tokens for what is no longer declared as it was; registrations are made again, which changes nothing where they stand.
+    package func retain(_ resources: [ProtectedResource]) {
+        let known = Set(resources.map(\.resource))
+        tokens = tokens.filter { known.contains($0.key.resource) }
         registered = []
     }
 

@@ -18,7 +18,7 @@ package enum AgentDirectory {
 
     /// - Returns: the token, which is not kept.
     package static func createJoinToken(
-        group: String, expiresAt: Date, now: Date, in database: Database,
+        group: String, expiresAt: Date, by operatorName: String, now: Date, in database: Database,
     ) throws -> String {
         let token = SymmetricKey(size: .bits256).withUnsafeBytes { $0.hexadecimal }
         try database.execute(sql: "DELETE FROM join_tokens WHERE expires_at < ?", arguments: [now.milliseconds - 86_400_000])
@@ -28,7 +28,10 @@ package enum AgentDirectory {
         )
         let entry = AuditChain.Entry(
             time: now, type: "join_token.created",
-            details: ["agentGroup": .string(group), "expiresAt": .string(expiresAt.formatted(.iso8601))],
+            details: [
+                "agentGroup": .string(group), "expiresAt": .string(expiresAt.formatted(.iso8601)),
+                "operator": .string(operatorName),
+            ],
         )
         try AuditChain.append([entry], to: database)
         return token

@@ -18,8 +18,8 @@ package struct Registry: Sendable {
         UInt64(clamping: try Int64.fetchOne(database, sql: "SELECT version FROM registry") ?? 0)
     }
 
-    package func content(in database: Database) throws -> RegistryContent {
-        RegistryContent(try documents(in: database).values.sorted { $0.name < $1.name })
+    func content(in database: Database) throws -> RegistryContent {
+        RegistryContent(try manifests(in: database).values)
     }
 
     /// - Parameters:
@@ -35,40 +35,41 @@ package struct Registry: Sendable {
             arguments: [kind, name],
         )
         return try rows.map { row in
-            let document = try RegistryDocument(row: row)
+            let manifest = try Manifest(row: row)
             return StoredManifest(
-                kind: document.kind,
-                name: document.name,
+                kind: manifest.kind,
+                name: manifest.name,
                 generation: row["generation"],
                 updatedAt: Date(milliseconds: row["updated_at"]),
-                yaml: document.yaml,
-                spiffeID: spiffeID(of: document)?.description,
-                warnings: ManifestReview.warnings(for: document),
+                yaml: manifest.canonicalYAML,
+                spiffeID: manifest.spiffeID(in: trustDomain)?.description,
+                warnings: manifest.warnings,
             )
         }
     }
 
     // MARK: Changing
 
-    /// Applies the documents of one file, all or none.
+    /// Applies the manifests of one file, all or none.
     package func apply(
-        _ documents: [RegistryDocument], file: String, by operatorName: String, now: Date, in database: Database,
+        _ manifests: [Manifest], by operatorName: String, now: Date, in database: Database,
     ) throws -> ApplyResponse {
-        let stored = try self.documents(in: database)
-        let updated = stored.merging(documents.map { ($0.key, $0) }, uniquingKeysWith: { _, new in new })
-        let findings = ManifestReview.findings(in: RegistryContent(updated.values), trustDomain: trustDomain, file: file)
+        let stored = try self.manifests(in: database)
+        let updated = stored.merging(manifests.map { ($0.key, $0) }, uniquingKeysWith: { _, new in new })
+        let content = RegistryContent(updated.values)
+        let findings = content.findings(trustDomain: trustDomain)
         guard findings.isEmpty else { throw ControlPlaneRefusal.manifest(findings) }
 
-        let outcomes = try documents.map { document in
-            let result = try store(document, replacing: stored[document.key], now: now, in: database)
+        let outcomes = try manifests.map { manifest in
+            let result = try store(manifest, replacing: stored[manifest.key], now: now, in: database)
             return ApplyResponse.Outcome(
-                kind: document.kind, name: document.name, result: result, warnings: ManifestReview.warnings(for: document))
+                kind: manifest.kind, name: manifest.name, result: result, warnings: manifest.warnings)
         }
-        let changes = zip(documents, outcomes).filter { $0.1.result != .unchanged }
+        let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
         if !changes.isEmpty {
-            try follow(from: RegistryContent(stored.values), to: RegistryContent(updated.values), now: now, in: database)
             try AuditChain.append(
                 changes.map { entry("manifest.\($0.1.result.rawValue)", for: $0.0, by: operatorName, now: now) }, to: database)
+            try follow(from: RegistryContent(stored.values), to: content, now: now, in: database)
         }
         return ApplyResponse(version: try version(in: database), documents: outcomes)
     }
@@ -77,14 +78,14 @@ package struct Registry: Sendable {
     package func delete(
         kind: String, name: String, by operatorName: String, now: Date, in database: Database,
     ) throws -> DeleteResponse {
-        let stored = try documents(in: database)
-        guard let document = stored.values.first(where: { $0.kind.lowercased() == kind.lowercased() && $0.name == name })
+        let stored = try manifests(in: database)
+        guard let manifest = stored.values.first(where: { $0.kind.lowercased() == kind.lowercased() && $0.name == name })
         else { throw ControlPlaneRefusal.noSuchManifest(kind: kind, name: name) }
         try database.execute(
-            sql: "DELETE FROM manifests WHERE kind = ? AND name = ?", arguments: [document.kind, document.name])
-        let rest = stored.filter { $0.key != document.key }
+            sql: "DELETE FROM manifests WHERE kind = ? AND name = ?", arguments: [manifest.kind, manifest.name])
+        try AuditChain.append([entry("manifest.deleted", for: manifest, by: operatorName, now: now)], to: database)
+        let rest = stored.filter { $0.key != manifest.key }
         try follow(from: RegistryContent(stored.values), to: RegistryContent(rest.values), now: now, in: database)
-        try AuditChain.append([entry("manifest.deleted", for: document, by: operatorName, now: now)], to: database)
         return DeleteResponse(version: try version(in: database))
     }
 
@@ -96,17 +97,16 @@ package struct Registry: Sendable {
     }
 
     private func store(
-        _ document: RegistryDocument, replacing old: RegistryDocument?, now: Date, in database: Database,
+        _ manifest: Manifest, replacing old: Manifest?, now: Date, in database: Database,
     ) throws -> ApplyResponse.Outcome.Result {
-        let canonical = try document.canonical()
-        if try old?.canonical() == canonical { return .unchanged }
+        if old == manifest { return .unchanged }
         try database.execute(
             sql: """
-                INSERT INTO manifests (kind, name, generation, updated_at, yaml, canonical) VALUES (?, ?, 1, ?, ?, ?)
+                INSERT INTO manifests (kind, name, generation, updated_at, canonical) VALUES (?, ?, 1, ?, ?)
                 ON CONFLICT (kind, name) DO UPDATE SET generation = generation + 1,
-                    updated_at = excluded.updated_at, yaml = excluded.yaml, canonical = excluded.canonical
+                    updated_at = excluded.updated_at, canonical = excluded.canonical
                 """,
-            arguments: [document.kind, document.name, now.milliseconds, document.yaml, canonical],
+            arguments: [manifest.kind, manifest.name, now.milliseconds, try manifest.canonicalJSON()],
         )
         return old == nil ? .created : .changed
     }
@@ -127,23 +127,17 @@ package struct Registry: Sendable {
         try raiseVersion(now: now, in: database)
     }
 
-    private func documents(in database: Database) throws -> [RegistryDocument.Key: RegistryDocument] {
-        let documents = try Row.fetchAll(database, sql: "SELECT * FROM manifests").map(RegistryDocument.init(row:))
-        return Dictionary(documents.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+    private func manifests(in database: Database) throws -> [Manifest.Key: Manifest] {
+        let manifests = try Row.fetchAll(database, sql: "SELECT * FROM manifests").map(Manifest.init(row:))
+        return Dictionary(manifests.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    private func spiffeID(of document: RegistryDocument) -> SPIFFEID? {
-        if case .identity(let identity) = document.content { try? identity.spiffeID(in: trustDomain) } else { nil }
-    }
-
-    private func entry(
-        _ type: String, for document: RegistryDocument, by operatorName: String, now: Date,
-    ) -> AuditChain.Entry {
+    private func entry(_ type: String, for manifest: Manifest, by operatorName: String, now: Date) -> AuditChain.Entry {
         AuditChain.Entry(
             time: now, type: type,
             details: [
-                "kind": .string(document.kind), "name": .string(document.name), "operator": .string(operatorName),
-                "spiffeID": spiffeID(of: document).map { .string($0.description) },
+                "kind": .string(manifest.kind), "name": .string(manifest.name), "operator": .string(operatorName),
+                "spiffeID": manifest.spiffeID(in: trustDomain).map { .string($0.description) },
             ],
         )
     }

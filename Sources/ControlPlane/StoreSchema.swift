@@ -26,7 +26,6 @@ enum StoreSchema {
                     name TEXT NOT NULL,
                     generation INTEGER NOT NULL,
                     updated_at INTEGER NOT NULL,
-                    yaml TEXT NOT NULL,
                     canonical TEXT NOT NULL,
                     PRIMARY KEY (kind, name)
                 ) STRICT, WITHOUT ROWID;
@@ -69,15 +68,19 @@ enum StoreSchema {
             sql: """
                 CREATE TABLE oauth_clients (
                     client_id TEXT PRIMARY KEY,
+                    name TEXT,
+                    method TEXT NOT NULL,
                     registered_at INTEGER NOT NULL,
-                    document TEXT NOT NULL
+                    deregistered_at INTEGER
                 ) STRICT, WITHOUT ROWID;
                 CREATE TABLE oauth_tokens (
                     jti TEXT PRIMARY KEY,
                     client_id TEXT NOT NULL,
                     resource TEXT NOT NULL,
+                    scopes TEXT NOT NULL,
+                    thumbprint TEXT,
+                    issued_at INTEGER NOT NULL,
                     expires_at INTEGER NOT NULL,
-                    document TEXT NOT NULL,
                     revoked_at INTEGER
                 ) STRICT, WITHOUT ROWID;
                 CREATE INDEX oauth_tokens_by_expiry ON oauth_tokens (expires_at);

@@ -1,43 +1,86 @@
+package import AuthorizationServer
 package import Foundation
 package import GRDB
 import SPIFFE
 import Workloads
-import ControlPlaneAPI
 
-/// Which access tokens were issued, for whom and for what, until they run out.
+/// Which access tokens were issued, for whom and for what, until they run out. The tokens themselves are not kept.
 package enum TokenLedger {
+    package static func record(_ token: IssuedToken, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO oauth_tokens (jti, client_id, resource, scopes, thumbprint, issued_at, expires_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                token.id, token.client.description, token.audience, token.scopes.joined(separator: " "),
+                token.thumbprint?.base64URL, token.issuedAt.milliseconds, token.expiresAt.milliseconds,
+            ],
+        )
+    }
+
+    package static func token(_ id: String, in database: Database) throws -> IssuedToken? {
+        let row = try Row.fetchOne(database, sql: "SELECT * FROM oauth_tokens WHERE jti = ?", arguments: [id])
+        return try row.map { row in
+            IssuedToken(
+                id: id,
+                client: try SPIFFEID(row["client_id"]),
+                audience: row["resource"],
+                scopes: (row["scopes"] as String).split(separator: " ").map(String.init),
+                thumbprint: (row["thumbprint"] as String?).map(CertificateThumbprint.init(base64URL:)),
+                issuedAt: Date(milliseconds: row["issued_at"]),
+                expiresAt: Date(milliseconds: row["expires_at"]),
+                revokedAt: (row["revoked_at"] as Int64?).map(Date.init(milliseconds:)),
+            )
+        }
+    }
+
+    /// - Returns: whether it is this call that revoked it.
+    package static func revoke(_ id: String, now: Date, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: "UPDATE oauth_tokens SET revoked_at = ? WHERE jti = ? AND revoked_at IS NULL",
+            arguments: [now.milliseconds, id],
+        )
+        return database.changesCount == 1
+    }
+
     /// `jti` of each revoked token.
     package static func revoked(in database: Database) throws -> [String] {
         try String.fetchAll(database, sql: "SELECT jti FROM oauth_tokens WHERE revoked_at IS NOT NULL ORDER BY jti")
+    }
+
+    /// Whether the client is somebody, and the resource still has it among its callers.
+    static func isEntitled(
+        _ client: SPIFFEID, to resource: String, by content: RegistryContent, trustDomain: TrustDomain,
+    ) -> Bool {
+        guard content.spiffeIDs(in: trustDomain).contains(client) else { return false }
+        return content.resources.contains { candidate in
+            candidate.resource.text == resource && candidate.allowed.contains { $0.matches(client) }
+        }
     }
 
     /// Revokes every live token whose client or resource is gone, or whose client may not have one any more.
     static func revokeUnentitled(
         content: RegistryContent, trustDomain: TrustDomain, now: Date, in database: Database,
     ) throws {
-        let present = content.spiffeIDs(in: trustDomain)
         let live = try Row.fetchAll(
             database,
             sql: "SELECT jti, client_id, resource FROM oauth_tokens WHERE revoked_at IS NULL AND expires_at > ?",
             arguments: [now.milliseconds],
         )
         for row in live {
+            let id: String = row["jti"]
             let client = try SPIFFEID(row["client_id"])
-            let resource = content.resources.first { $0.resource.text == row["resource"] as String }
-            guard !present.contains(client) || resource?.allowed.contains(where: { $0.matches(client) }) != true else { continue }
-            try revoke(row["jti"], client: client, because: "its client or resource was changed", now: now, in: database)
+            guard !isEntitled(client, to: row["resource"], by: content, trustDomain: trustDomain) else { continue }
+            guard try revoke(id, now: now, in: database) else { continue }
+            let entry = AuditChain.Entry(
+                time: now, type: "token.revoked",
+                details: [
+                    "tokenID": .string(id), "spiffeID": .string(client.description),
+                    "reason": .string("a manifest that entitled the client was changed or deleted"),
+                ],
+            )
+            try AuditChain.append([entry], to: database)
         }
-    }
-
-    private static func revoke(
-        _ id: String, client: SPIFFEID, because reason: String, now: Date, in database: Database,
-    ) throws {
-        try database.execute(
-            sql: "UPDATE oauth_tokens SET revoked_at = ? WHERE jti = ?", arguments: [now.milliseconds, id])
-        let entry = AuditChain.Entry(
-            time: now, type: "token.revoked",
-            details: ["tokenID": .string(id), "spiffeID": .string(client.description), "reason": .string(reason)],
-        )
-        try AuditChain.append([entry], to: database)
     }
 }

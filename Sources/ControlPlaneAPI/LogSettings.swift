@@ -18,6 +18,27 @@ package struct LogSettings: Sendable, Equatable {
         self.format = format
     }
 
+    /// What flags say wins over the file.
+    ///
+    /// - Throws: ``Problem`` for a word that is none of the known ones.
+    package func overridden(level: String?, format: String?) throws(Problem) -> LogSettings {
+        var settings = self
+        if let level {
+            guard let known = Logger.Level(rawValue: level) else {
+                let words = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Problem(error: "log_level_unknown", message: "log level \"\(level)\"; expected one of \(words)")
+            }
+            settings.level = known
+        }
+        if let format {
+            guard let known = Format(rawValue: format) else {
+                throw Problem(error: "log_format_unknown", message: "log format \"\(format)\"; expected text or json")
+            }
+            settings.format = known
+        }
+        return settings
+    }
+
     package func logger(label: String) -> Logger {
         var logger = Logger(label: label) { label in
             switch format {

@@ -43,7 +43,7 @@ package struct Cgroup: Sendable, Equatable {
         return stat(path, &status) == 0 ? UInt64(status.st_ino) : 0
     }
 
-    private static func name(of process: String) -> String? {
+    static func name(of process: String) -> String? {
         guard let text = try? String(contentsOfFile: "/proc/\(process)/cgroup", encoding: .utf8) else { return nil }
         return text.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
     }

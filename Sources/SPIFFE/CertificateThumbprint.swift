@@ -13,6 +13,11 @@ package struct CertificateThumbprint: Hashable, Sendable, Codable, CustomStringC
         base64URL = Base64URL.encode(SHA256.hash(data: der))
     }
 
+    /// One that was computed before, such as a stored one.
+    package init(base64URL: String) {
+        self.base64URL = base64URL
+    }
+
     package init(of certificate: Certificate) throws {
         self.init(der: try certificate.derBytes())
     }

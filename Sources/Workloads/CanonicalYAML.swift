@@ -5,7 +5,8 @@ extension Manifest {
     ///
     /// `decode` of it gives the same value.
     package var canonicalYAML: String {
-        var lines = ["apiVersion: \(Self.apiVersions[0])", "kind: \(kind)", "metadata:", "  name: \(YAMLText.scalar(name))", "spec:"]
+        var lines = ["apiVersion: \(Self.apiVersions[0])", "kind: \(kind)"]
+        lines += ["metadata:", "  name: \(YAMLText.scalar(name))", "spec:"]
         switch self {
         case .workloadIdentity(let identity): lines += identity.specLines
         case .protectedResource(let resource): lines += resource.specLines
@@ -23,7 +24,9 @@ extension WorkloadIdentity {
         if allowedInbound != nil || allowedOutbound != nil {
             lines.append("  allowedSPIFFEIDs:")
             if let allowedInbound { lines.append("    inbound: \(YAMLText.list(allowedInbound.map(\.description)))") }
-            if let allowedOutbound { lines.append("    outbound: \(YAMLText.list(allowedOutbound.map(\.description)))") }
+            if let allowedOutbound {
+                lines.append("    outbound: \(YAMLText.list(allowedOutbound.map(\.description)))")
+            }
         }
         if tlsMode != .mutual { lines += ["  connection:", "    tls:", "      mode: \(tlsMode.rawValue)"] }
         return lines

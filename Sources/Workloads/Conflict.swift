@@ -36,7 +36,9 @@ extension Precedence {
         all.indices.lazy.flatMap { first in all[(first + 1)...].lazy.map { (all[first], $0) } }
     }
 
-    private static func conflict(between left: WorkloadIdentity, and right: WorkloadIdentity, in group: String) -> Conflict? {
+    private static func conflict(
+        between left: WorkloadIdentity, and right: WorkloadIdentity, in group: String
+    ) -> Conflict? {
         if left.workloadID == right.workloadID {
             return Conflict(names: [left.name, right.name], agentGroup: group, cause: .sameWorkload(left.workloadID))
         }

@@ -41,7 +41,7 @@ package enum Manifest: Hashable, Sendable {
             manifests.append(manifest)
         }
         if manifests.isEmpty, reader.findings.isEmpty {
-            reader.refuse(line: 1, column: 1, key: "", "a document; the file holds none")
+            reader.refuse(file: "a document; the file holds none")
         }
         guard reader.findings.isEmpty else { throw ManifestError(findings: reader.findings) }
         return manifests

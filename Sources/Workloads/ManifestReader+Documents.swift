@@ -2,14 +2,15 @@ import SPIFFE
 import Yams
 
 extension ManifestReader {
+    private static let anyKind = "one of " + Manifest.kinds.joined(separator: ", ")
+
     mutating func manifest(_ root: Node) -> Manifest? {
         let before = findings.count
         let whole = Field(node: root, path: "")
         guard let document = mapping(whole, known: ["apiVersion", "kind", "metadata", "spec"]) else { return nil }
         checkVersion(document)
         let name = metadataName(document)
-        let kind = required("kind", in: document, "one of \(Manifest.kinds.joined(separator: ", "))")
-            .flatMap { text($0, "one of \(Manifest.kinds.joined(separator: ", "))") }
+        let kind = required("kind", in: document, Self.anyKind).flatMap { text($0, Self.anyKind) }
         let spec = required("spec", in: document, "a mapping")
         let manifest = read(kind: kind, at: document["kind"], name: name ?? "", spec: spec)
         return findings.count == before ? manifest : nil
@@ -44,10 +45,11 @@ extension ManifestReader {
     private mutating func read(kind: String?, at field: Field?, name: String, spec: Field?) -> Manifest? {
         switch kind {
         case "WorkloadIdentity": return spec.flatMap { workloadIdentity(name: name, $0) }.map(Manifest.workloadIdentity)
-        case "ProtectedResource": return spec.flatMap { protectedResource(name: name, $0) }.map(Manifest.protectedResource)
+        case "ProtectedResource":
+            return spec.flatMap { protectedResource(name: name, $0) }.map(Manifest.protectedResource)
         case .some(let other):
             let meant = Spelling.nearest(to: other, among: Manifest.kinds).map { "; did you mean \($0)?" } ?? ""
-            if let field { refuse(field, "one of \(Manifest.kinds.joined(separator: ", ")), found \"\(other)\"\(meant)") }
+            if let field { refuse(field, "\(Self.anyKind), found \"\(other)\"\(meant)") }
             return nil
         case .none: return nil
         }
@@ -56,7 +58,9 @@ extension ManifestReader {
     private mutating func protectedResource(name: String, _ field: Field) -> ProtectedResource? {
         let spec = mapping(field, known: ["resource", "workloadID", "scopes", "allowedSPIFFEIDs"])
         let url = required("resource", in: spec, "the resource's URL").flatMap { resourceURL($0) }
-        let servedBy = required("workloadID", in: spec, "the workloadID that serves the resource").flatMap { workloadID($0) }
+        let servedBy = required("workloadID", in: spec, "the workloadID that serves the resource").flatMap {
+            workloadID($0)
+        }
         let scopes = spec?["scopes"].flatMap { list($0, of: "scopes") }?.compactMap { scope($0) }
         let allowed = required("allowedSPIFFEIDs", in: spec, "a list of the SPIFFE IDs that may have a token")
             .flatMap { patterns($0) }

@@ -4,8 +4,8 @@ extension ManifestReader {
     private static let keys = ["process:uid", "process:name", "process:cmdline"]
     private static let later = [
         "process:gid", "process:pid", "process:parent:name", "process:binary:path", "process:binary:hash",
-        "process:binary:name", "process:env", "process:cgroup", "process:systemd:unit", "docker:label", "docker:image:id",
-        "k8s:namespace", "k8s:serviceaccount", "k8s:pod:label", "k8s:pod:name",
+        "process:binary:name", "process:env", "process:cgroup", "process:systemd:unit", "docker:label",
+        "docker:image:id", "k8s:namespace", "k8s:serviceaccount", "k8s:pod:label", "k8s:pod:name",
     ]
 
     mutating func selectors(_ field: Field) -> [Selector]? {
@@ -21,13 +21,16 @@ extension ManifestReader {
         let before = findings.count
         guard let keys = mapping(field, known: Self.keys, later: Self.later) else { return nil }
         guard !keys.isEmpty || findings.count > before else {
-            refuse(field, "at least one of \(Self.keys.joined(separator: ", ")); an empty selector would match every process")
+            let keys = Self.keys.joined(separator: ", ")
+            refuse(field, "at least one of \(keys); an empty selector would match every process")
             return nil
         }
         return Selector(
             userIDs: keys["process:uid"].flatMap { oneOrMore($0, of: "uids") }?.compactMap { userID($0) },
             names: keys["process:name"].flatMap { oneOrMore($0, of: "process names") }?.compactMap { taskName($0) },
-            commandLines: keys["process:cmdline"].flatMap { oneOrMore($0, of: "command lines") }?.compactMap { words($0) },
+            commandLines: keys["process:cmdline"].flatMap { oneOrMore($0, of: "command lines") }?.compactMap {
+                words($0)
+            },
         )
     }
 

@@ -56,7 +56,8 @@ extension ManifestReader {
         guard let scope = mapping(field, known: ["agentGroup", "daemonGroup"]) else { return nil }
         switch (scope["agentGroup"], scope["daemonGroup"]) {
         case (.some(let group), .none), (.none, .some(let group)):
-            return required("id", in: mapping(group, known: ["id"]), "the group's id").flatMap { segment($0, "a group id") }
+            return required("id", in: mapping(group, known: ["id"]), "the group's id")
+                .flatMap { segment($0, "a group id") }
         case (.some, .some(let second)):
             refuse(second, "agentGroup or daemonGroup, not both; they mean the same")
         case (.none, .none):
@@ -87,7 +88,8 @@ extension ManifestReader {
             return (both, both)
         }
         guard case .mapping = field.node else {
-            refuse(field, "a list of SPIFFE IDs, or a mapping with the keys inbound, outbound, found \(field.node.nature)")
+            let what = "a list of SPIFFE IDs, or a mapping with the keys inbound, outbound"
+            refuse(field, "\(what), found \(field.node.nature)")
             return nil
         }
         guard let fields = mapping(field, known: ["inbound", "outbound"]) else { return nil }

@@ -39,6 +39,8 @@ struct ManifestReader {
         findings.append(.init(file: file, line: line, column: column, key: key, expected: expected))
     }
 
+    mutating func refuse(file expected: String) { refuse(line: 1, column: 1, key: "", expected) }
+
     mutating func refuse(_ field: Field, _ expected: String) {
         refuse(line: field.node.mark?.line ?? 1, column: field.node.mark?.column ?? 1, key: field.path, expected)
     }
@@ -83,11 +85,15 @@ struct ManifestReader {
             refuse(field, "\(what), found an empty text")
             return nil
         }
-        if scalar.string.unicodeScalars.contains(where: { $0.value < 0x20 && !"\t\n\r".unicodeScalars.contains($0) || $0 == "\u{fffd}" }) {
+        guard !scalar.string.unicodeScalars.contains(where: Self.isUnreadable) else {
             refuse(field, "\(what), without control characters")
             return nil
         }
         return scalar.string
+    }
+
+    private static func isUnreadable(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "\u{fffd}" || scalar.value < 0x20 && !"\t\n\r".unicodeScalars.contains(scalar)
     }
 
     mutating func integer(_ field: Field, in range: ClosedRange<Int>, _ what: String) -> Int? {

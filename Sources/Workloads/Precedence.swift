@@ -33,7 +33,9 @@ package enum Precedence {
     static func ordered(_ identities: [WorkloadIdentity]) -> [Candidate] {
         candidates(identities).sorted { left, right in
             guard left.specificity == right.specificity else { return left.specificity > right.specificity }
-            guard left.identity.priority == right.identity.priority else { return left.identity.priority > right.identity.priority }
+            guard left.identity.priority == right.identity.priority else {
+                return left.identity.priority > right.identity.priority
+            }
             return (left.identity.workloadID, left.identity.name, left.index)
                 < (right.identity.workloadID, right.identity.name, right.index)
         }

@@ -33,7 +33,8 @@ package struct ResourceURL: Hashable, Sendable, Codable, CustomStringConvertible
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let url = ResourceURL(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "\"\(text)\" is no absolute http(s) URL")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "\"\(text)\" is no absolute http(s) URL")
         }
         self = url
     }

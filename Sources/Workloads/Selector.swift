@@ -22,7 +22,9 @@ extension Selector {
 
     /// Splits at ASCII white space; quotes mean nothing.
     package static func words(of commandLine: String) -> [String] {
-        commandLine.utf8.split(whereSeparator: { $0 == 0x20 || (0x09...0x0d).contains($0) }).map { String(Substring($0)) }
+        commandLine.utf8.split(whereSeparator: { $0 == 0x20 || (0x09...0x0d).contains($0) }).map {
+            String(Substring($0))
+        }
     }
 
     /// The length of what the kernel compares.

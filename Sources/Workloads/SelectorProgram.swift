@@ -23,6 +23,9 @@ package struct SelectorProgram: Sendable, Equatable {
 extension SelectorProgram {
     /// One slot a selector, strongest first; see ``Precedence``.
     package init(compiling identities: [WorkloadIdentity]) {
-        self.init(slots: Precedence.ordered(identities).map { Slot(selector: $0.selector, workloadID: $0.identity.workloadID) })
+        self.init(
+            slots: Precedence.ordered(identities).map {
+                Slot(selector: $0.selector, workloadID: $0.identity.workloadID)
+            })
     }
 }

@@ -4,7 +4,8 @@ package enum Spelling {
     package static func nearest(to word: String, among known: [String]) -> String? {
         guard word.utf8.count <= 64 else { return nil }
         let ranked = known.map { (word: $0, distance: distance(word.lowercased(), $0.lowercased())) }
-        guard let best = ranked.min(by: { $0.distance < $1.distance }), best.distance <= 2, best.distance < best.word.count / 2
+        guard let best = ranked.min(by: { $0.distance < $1.distance }), best.distance <= 2,
+            best.distance < best.word.count / 2
         else { return nil }
         return best.word
     }

@@ -9,12 +9,12 @@ struct YAMLDocuments: Sequence {
 
     init(_ yaml: String, reader: inout ManifestReader) {
         guard yaml.utf8.count <= Manifest.maximumBytes else {
-            reader.refuse(line: 1, column: 1, key: "", "at most \(Manifest.maximumBytes) bytes, found \(yaml.utf8.count); split the file")
+            reader.refuse(file: "at most \(Manifest.maximumBytes) bytes, found \(yaml.utf8.count); split the file")
             roots = []
             return
         }
         guard Self.aliases(in: yaml) <= Self.maximumAliases else {
-            reader.refuse(line: 1, column: 1, key: "", "at most \(Self.maximumAliases) YAML aliases (*name); write the values out")
+            reader.refuse(file: "at most \(Self.maximumAliases) YAML aliases (*name); write the values out")
             roots = []
             return
         }
@@ -64,12 +64,14 @@ extension ManifestReader {
             let during = context.map { " (\($0.text))" } ?? ""
             refuse(line: mark.line, column: mark.column, key: "", "well-formed YAML: \(problem)\(during)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            let key = duplicates.first ?? ""
-            refuse(line: context.mark.line, column: context.mark.column, key: key, "each key once in a mapping; remove one of the two")
+            refuse(
+                line: context.mark.line, column: context.mark.column, key: duplicates.first ?? "",
+                "each key once in a mapping; remove one of the two",
+            )
         case .reader(let problem, _, _, _):
-            refuse(line: 1, column: 1, key: "", "UTF-8 text without control characters: \(problem)")
+            refuse(file: "UTF-8 text without control characters: \(problem)")
         default:
-            refuse(line: 1, column: 1, key: "", "well-formed YAML: \(error)")
+            refuse(file: "well-formed YAML: \(error)")
         }
     }
 }

@@ -48,7 +48,8 @@ struct Apply: AsyncParsableCommand {
         switch CocoaError.Code(rawValue: error.code) {
         case .fileReadNoSuchFile, .fileNoSuchFile: return "there is no such file; check the path"
         case .fileReadNoPermission: return "permission denied; run as a user who may read it"
-        case .fileReadInapplicableStringEncoding, .fileReadUnknownStringEncoding: return "it is not UTF-8; save it as UTF-8"
+        case .fileReadInapplicableStringEncoding, .fileReadUnknownStringEncoding:
+            return "it is not UTF-8; save it as UTF-8"
         default: return error.localizedDescription
         }
     }

@@ -72,7 +72,9 @@ struct Audit: AsyncParsableCommand {
             let found = try await server.withClient { client async throws(ControlPlaneError) in
                 try await client.verifyAudit()
             }
-            try output.show(found) { found.intact ? "\(found.records) records, intact" : "\(found.records) records fit, then it breaks" }
+            try output.show(found) {
+                found.intact ? "\(found.records) records, intact" : "\(found.records) records fit, then it breaks"
+            }
             guard found.intact else { throw Failure.auditBroken(found) }
         }
     }
@@ -90,7 +92,9 @@ struct AuditLine {
         let what = Self.leading.compactMap { key in record.details[key].map { "\(key)=\(Self.text($0))" } }
         let rest = record.details.keys.sorted().filter { !Self.leading.contains($0) }
             .compactMap { key in record.details[key].map { "\(key)=\(Self.text($0))" } }
-        text = Self.padded(number, 6, left: true) + "  " + Self.padded(time, 24) + "  " + Self.padded(record.type, 21) + "  "
+        text =
+            Self.padded(number, 6, left: true) + "  " + Self.padded(time, 24) + "  " + Self.padded(record.type, 21)
+            + "  "
             + (what + rest).joined(separator: " ")
     }
 
@@ -109,7 +113,9 @@ struct AuditLine {
         case .boolean(let truth): "\(truth)"
         case .list(let values): "[" + values.map(text).joined(separator: ",") + "]"
         case .object(let members):
-            "{" + members.keys.sorted().compactMap { key in members[key].map { "\(key)=\(text($0))" } }.joined(separator: " ") + "}"
+            "{"
+                + members.keys.sorted().compactMap { key in members[key].map { "\(key)=\(text($0))" } }.joined(
+                    separator: " ") + "}"
         }
     }
 }

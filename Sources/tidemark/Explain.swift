@@ -4,7 +4,8 @@ import ControlPlaneAPI
 struct Explain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell which identity a process of this host has, and why.",
-        discussion: "Shows the facts the kernel recorded, each key of the deciding selector, and where none matches the nearest ones.",
+        discussion:
+            "Shows the facts the kernel recorded, each key of the deciding selector, and where none matches the nearest ones.",
     )
 
     @Option(help: "The process, by its pid on this host.")

@@ -30,7 +30,8 @@ struct ExplanationPage {
         case .unmanaged(let nearest) where nearest.isEmpty:
             return "identity    none; no identity is known for this host's group"
         case .unmanaged(let nearest):
-            return "identity    none; no selector matches. The nearest:\n\n" + nearest.map(Self.miss).joined(separator: "\n\n")
+            return "identity    none; no selector matches. The nearest:\n\n"
+                + nearest.map(Self.miss).joined(separator: "\n\n")
         }
     }
 

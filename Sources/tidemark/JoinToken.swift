@@ -50,7 +50,8 @@ struct Lifetime: ExpressibleByArgument, CustomStringConvertible {
     init?(argument: String) {
         let factors: [Character: Int] = ["s": 1, "m": 60, "h": 3600]
         let factor = argument.last.flatMap { factors[$0] }
-        guard let count = Int(factor == nil ? argument : String(argument.dropLast())), (1...86_400).contains(count) else { return nil }
+        guard let count = Int(factor == nil ? argument : String(argument.dropLast())), (1...86_400).contains(count)
+        else { return nil }
         let seconds = count * (factor ?? 1)
         guard seconds <= 86_400 else { return nil }
         self.init(seconds: seconds, description: argument)

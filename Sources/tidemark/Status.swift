@@ -15,7 +15,9 @@ struct Status: AsyncParsableCommand {
 
     func run() async throws {
         guard !agent else {
-            let status = try await local.withClient { client async throws(ControlPlaneError) in try await client.status() }
+            let status = try await local.withClient { client async throws(ControlPlaneError) in
+                try await client.status()
+            }
             return try output.show(status) { Self.table(status) }
         }
         let status = try await server.withClient { client async throws(ControlPlaneError) in try await client.status() }
@@ -28,7 +30,9 @@ struct Status: AsyncParsableCommand {
             version       \(status.version)
             OAuth issuer  \(status.issuer)
             """
-        guard !status.agents.isEmpty else { return head + "\n\nno agent yet; tidemark join-token create --agent-group GROUP" }
+        guard !status.agents.isEmpty else {
+            return head + "\n\nno agent yet; tidemark join-token create --agent-group GROUP"
+        }
         var agents = Table("AGENT", "GROUP", "CONNECTED", "ENFORCES", "ERROR")
         var endpoints = Table("WORKLOAD", "LISTENS ON")
         for agent in status.agents {

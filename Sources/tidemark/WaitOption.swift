@@ -20,7 +20,9 @@ struct WaitOption: ParsableArguments {
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(timeout)
         while true {
-            let status = try await server.withClient { client async throws(ControlPlaneError) in try await client.status() }
+            let status = try await server.withClient { client async throws(ControlPlaneError) in
+                try await client.status()
+            }
             let rollout = Rollout(of: version, on: status.agents.filter { groups?.contains($0.agentGroup) ?? true })
             guard rollout.failed.isEmpty else { throw Failure.notEnforced(version: version, agents: rollout.failed) }
             if rollout.pending.isEmpty { return rollout.tell() }

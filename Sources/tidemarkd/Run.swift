@@ -4,6 +4,7 @@ import ControlPlaneAPI
 import Foundation
 import Logging
 import ServiceLifecycle
+import UnixSignals
 import Yams
 
 struct Run: AsyncParsableCommand {
@@ -34,9 +35,9 @@ struct Run: AsyncParsableCommand {
     @Option(help: "Loopback port of the outbound proxy.")
     var outboundPort: UInt16?
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
-    var logLevel: Logger.Level?
+    var logLevel: String?
     @Option(help: "text or json.")
-    var logFormat: LogSettings.Format?
+    var logFormat: String?
 
     func run() async throws {
         // Nothing this program creates is anyone else's to read.
@@ -59,7 +60,7 @@ struct Run: AsyncParsableCommand {
         do {
             let text = try String(contentsOfFile: config, encoding: .utf8)
             var configuration = try YAMLDecoder().decode(AgentConfiguration.self, from: text)
-            override(&configuration)
+            try override(&configuration)
             return configuration
         } catch {
             FileHandle.standardError.write(Data("tidemarkd: \(config): \(Self.explain(error))\n".utf8))
@@ -67,7 +68,7 @@ struct Run: AsyncParsableCommand {
         }
     }
 
-    private func override(_ configuration: inout AgentConfiguration) {
+    private func override(_ configuration: inout AgentConfiguration) throws {
         if let name { configuration.name = name }
         if let controlPlane { configuration.controlPlane.address = controlPlane }
         if let joinTokenFile { configuration.joinTokenFile = joinTokenFile }
@@ -76,8 +77,7 @@ struct Run: AsyncParsableCommand {
         if let cgroup { configuration.cgroup = cgroup }
         if let pinDirectory { configuration.pinDirectory = pinDirectory }
         if let outboundPort { configuration.outboundPort = outboundPort }
-        if let logLevel { configuration.log.level = logLevel }
-        if let logFormat { configuration.log.format = logFormat }
+        configuration.log = try configuration.log.overridden(level: logLevel, format: logFormat)
     }
 
     private static func explain(_ error: any Error) -> String {
@@ -95,6 +95,3 @@ struct Run: AsyncParsableCommand {
         keys.isEmpty ? "file" : keys.map(\.stringValue).joined(separator: ".")
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-extension LogSettings.Format: ExpressibleByArgument {}

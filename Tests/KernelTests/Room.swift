@@ -100,9 +100,32 @@ final class Room {
         return answer.hasPrefix("proxy ") ? .redirected(flow, peer: String(answer.dropFirst(6))) : .direct
     }
 
+    /// Moves a workload to another cgroup; its sockets from then on belong there.
+    func admit(_ workload: Workload, to cgroup: Cgroup) throws {
+        try String(workload.pid).write(toFile: cgroup.path + "/cgroup.procs", atomically: false, encoding: .utf8)
+    }
+
+    /// Inode of each pin: another one is another link.
+    func pinnedLinks() throws -> [String: UInt64] {
+        let folder = configuration.pinDirectory + "/links"
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        return try names.reduce(into: [:]) { links, name in
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder + "/" + name)
+            links[name] = (attributes[.systemFileNumber] as? NSNumber)?.uint64Value
+        }
+    }
+
     private func leave() {
         for workload in workloads { workload.stop() }
         stopProxy()
         try? KernelSession.uninstall(pinDirectory: configuration.pinDirectory)
+    }
+}
+
+extension Room.Arrival {
+    var isRedirected: Bool { flow != nil }
+
+    var flow: KernelFlow? {
+        if case .redirected(let flow, _) = self { flow } else { nil }
     }
 }

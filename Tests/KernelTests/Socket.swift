@@ -26,6 +26,17 @@ final class Socket {
         try self.init(socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
     }
 
+    /// - Parameter source: bound before it connects.
+    convenience init(family endpoint: InternetEndpoint, from source: InternetEndpoint) throws {
+        try self.init(family: endpoint)
+        var on: CInt = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
+        // A reset instead of TIME_WAIT: the port is free again at once.
+        var abrupt = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &abrupt, socklen_t(MemoryLayout<linger>.size))
+        try Self.check(source.withAddress { bind(descriptor, $0, $1) })
+    }
+
     func connect(to endpoint: InternetEndpoint) throws {
         try Self.check(endpoint.withAddress { Glibc.connect(descriptor, $0, $1) })
     }
@@ -36,12 +47,13 @@ final class Socket {
     }
 
     func send(_ text: String) {
-        _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL.rawValue))
+        _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
     }
 
     func receive() -> String {
         var bytes = [UInt8](repeating: 0, count: 100)
-        return String(decoding: bytes.prefix(max(0, recv(descriptor, &bytes, bytes.count, 0))), as: UTF8.self)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 
     /// Where this end is.

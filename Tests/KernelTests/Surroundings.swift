@@ -14,8 +14,9 @@ final class Surroundings {
     init() throws {
         let name = "tidemark-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         folder = FileManager.default.temporaryDirectory.appending(path: name)
-        outer = try Cgroup.root()
-        cgroup = outer.path + "/" + name
+        let root = try Cgroup.root()
+        outer = try Cgroup(path: root.path + (Cgroup.name(of: "self") ?? "/"))
+        cgroup = root.path + "/" + name
         outerNetwork = open(NetworkNamespace.current, O_RDONLY | O_CLOEXEC)
         try FileManager.default.createDirectory(at: bpffs, withIntermediateDirectories: true)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path())

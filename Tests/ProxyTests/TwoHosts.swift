@@ -1,4 +1,5 @@
 @testable import Proxy
+import Crypto
 import Foundation
 import Logging
 import NIOCore

@@ -25,7 +25,7 @@ final class Wire: Sendable {
         case closed, reset
     }
 
-    private struct State {
+    fileprivate struct State {
         var bytes: [UInt8] = []
         var inputClosed = false
         var end: End?

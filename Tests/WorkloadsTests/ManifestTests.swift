@@ -22,7 +22,8 @@ import Testing
 
     @Test func `every key of both kinds is read`() throws {
         let manifests = try Manifest.decode(yaml: Self.everything, file: "all.yaml")
-        guard case .workloadIdentity(let identity) = manifests.first, case .protectedResource(let resource) = manifests.last
+        guard case .workloadIdentity(let identity) = manifests.first,
+            case .protectedResource(let resource) = manifests.last
         else { return #expect(Bool(false), "one document of each kind") }
         #expect(identity.agentGroup == "lab")
         #expect(identity.selectors.count == 3)
@@ -43,9 +44,12 @@ import Testing
         #expect(again == manifests)
     }
 
-    @Test(arguments: ["true", "1e3", "a: b", "- x", "#c", "ü \u{1f600}", "\"q\" \\", "null", "*a", "x'", "0x1f", "2024-01-01"])
+    @Test(arguments: [
+        "true", "1e3", "a: b", "- x", "#c", "ü \u{1f600}", "\"q\" \\", "null", "*a", "x'", "0x1f", "2024-01-01",
+    ])
     func `a name that YAML could take for something else survives canonical YAML`(_ name: String) throws {
-        let manifest = Manifest.workloadIdentity(Sample.identity("a", Selector(names: [name], commandLines: [Selector.words(of: name)])))
+        let manifest = Manifest.workloadIdentity(
+            Sample.identity("a", Selector(names: [name], commandLines: [Selector.words(of: name)])))
         #expect(try Manifest.decode(yaml: manifest.canonicalYAML, file: "f") == [manifest])
     }
 

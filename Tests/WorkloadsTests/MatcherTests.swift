@@ -38,7 +38,10 @@ import Testing
     }
 
     @Test func `a match comes with its evidence and grades`() {
-        guard case .workload(_, let because) = Matcher([Self.server]).match(Sample.process("python", "mcp_server.py", "a b")) else {
+        guard
+            case .workload(_, let because) = Matcher([Self.server]).match(
+                Sample.process("python", "mcp_server.py", "a b"))
+        else {
             return #expect(Bool(false), "a match")
         }
         #expect(because.map(\.key) == ["process:uid", "process:name", "process:cmdline"])
@@ -48,8 +51,10 @@ import Testing
     }
 
     @Test func `near misses are ranked, most keys right first`() {
-        let far = Sample.identity("far", Selector(userIDs: [7], names: ["java"], commandLines: [["python", "a.py", "b"]]))
-        guard case .unmanaged(let nearest) = Matcher([far, Self.server]).match(Sample.process("python", "other.py")) else {
+        let far = Sample.identity(
+            "far", Selector(userIDs: [7], names: ["java"], commandLines: [["python", "a.py", "b"]]))
+        guard case .unmanaged(let nearest) = Matcher([far, Self.server]).match(Sample.process("python", "other.py"))
+        else {
             return #expect(Bool(false), "no match")
         }
         #expect(nearest.map(\.workloadID) == ["server", "far"])
@@ -72,7 +77,9 @@ import Testing
     @Test func `the matcher agrees with a plain reading of the program`() {
         var random = SplitMix(state: 2026)
         for _ in 0..<200 {
-            let identities = (0..<random.next(6)).map { Sample.identity("w\($0)", random.selector(), random.selector()) }
+            let identities = (0..<random.next(6)).map {
+                Sample.identity("w\($0)", random.selector(), random.selector())
+            }
             let program = SelectorProgram(compiling: identities)
             for _ in 0..<10 {
                 let facts = random.process()

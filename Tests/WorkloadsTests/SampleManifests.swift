@@ -33,7 +33,9 @@ enum Sample {
 
         """
 
-    static func identity(_ name: String, priority: Int = 0, group: String = "lab", _ selectors: Selector...) -> WorkloadIdentity {
+    static func identity(
+        _ name: String, priority: Int = 0, group: String = "lab", _ selectors: Selector...
+    ) -> WorkloadIdentity {
         WorkloadIdentity(name: name, agentGroup: group, workloadID: name, selectors: selectors, priority: priority)
     }
 

@@ -1,0 +1,115 @@
+package import AuthorizationServer
+import ControlPlaneAPI
+package import Foundation
+import GRDB
+package import SPIFFE
+package import Workloads
+
+/// The authorization server's view of the store: clients and tokens, the registry it decides by, and the audit.
+package struct OAuthRecords: Sendable {
+    let store: Store
+    let registry: Registry
+    let bundle: TrustBundle
+    let hub: SnapshotHub
+    let now: @Sendable () -> Date
+}
+
+extension OAuthRecords: OAuthDirectory {
+    package func resources() async throws -> [ProtectedResource] {
+        try await store.read { try registry.content(in: $0).resources }
+    }
+
+    package func bundles() async throws -> BundleSet { BundleSet([bundle]) }
+
+    package func isActive(_ id: SPIFFEID) async throws -> Bool {
+        try await store.read { try registry.content(in: $0).spiffeIDs(in: registry.trustDomain).contains(id) }
+    }
+
+    package func spiffeID(forWorkloadID workloadID: String) async throws -> SPIFFEID? {
+        try await store.read { database in
+            let identities = try registry.content(in: database).identities
+            return try identities.first { $0.workloadID == workloadID }?.spiffeID(in: registry.trustDomain)
+        }
+    }
+}
+
+extension OAuthRecords: OAuthStore {
+    package func client(_ id: SPIFFEID) async throws -> OAuthClient? {
+        try await store.read { try Self.client(id, in: $0) }
+    }
+
+    package func register(_ client: OAuthClient) async throws -> (client: OAuthClient, created: Bool) {
+        try await store.write { database in
+            if let kept = try Self.client(client.spiffeID, in: database) { return (kept, false) }
+            try database.execute(
+                sql: "INSERT INTO oauth_clients (client_id, name, method, registered_at) VALUES (?, ?, ?, ?)",
+                arguments: [
+                    client.spiffeID.description, client.name, client.method.rawValue, client.registeredAt.milliseconds,
+                ],
+            )
+            return (client, true)
+        }
+    }
+
+    package func record(_ token: IssuedToken) async throws {
+        try await store.write { database in
+            // Asked again inside the transaction: a manifest may have gone since the token was decided.
+            let content = try registry.content(in: database)
+            guard TokenLedger.isEntitled(token.client, to: token.audience, by: content, trustDomain: registry.trustDomain)
+            else { throw ControlPlaneRefusal.notInGroup("\(token.client) may not have a token for \(token.audience) any more") }
+            try TokenLedger.record(token, in: database)
+        }
+    }
+
+    package func token(_ id: String) async throws -> IssuedToken? {
+        try await store.read { try TokenLedger.token(id, in: $0) }
+    }
+
+    package func revokeToken(_ id: String, at time: Date) async throws {
+        try await store.write { database in
+            guard try TokenLedger.revoke(id, now: time, in: database) else { return }
+            try registry.raiseVersion(now: time, in: database)
+        }
+        await hub.wakeAll()
+    }
+
+    private static func client(_ id: SPIFFEID, in database: Database) throws -> OAuthClient? {
+        let row = try Row.fetchOne(
+            database, sql: "SELECT * FROM oauth_clients WHERE client_id = ?", arguments: [id.description])
+        return row.map { row in
+            OAuthClient(
+                spiffeID: id,
+                name: row["name"],
+                method: ClientAuthenticationMethod(rawValue: row["method"]) ?? .x509,
+                registeredAt: Date(milliseconds: row["registered_at"]),
+                deregisteredAt: (row["deregistered_at"] as Int64?).map(Date.init(milliseconds:)),
+            )
+        }
+    }
+}
+
+extension OAuthRecords: OAuthJournal {
+    package func record(_ event: OAuthEvent) async throws {
+        let time = now()
+        try await store.write { try AuditChain.append([event.entry(at: time)], to: $0) }
+    }
+}
+
+extension OAuthEvent {
+    fileprivate func entry(at time: Date) -> AuditChain.Entry {
+        AuditChain.Entry(
+            time: time, type: kind.rawValue,
+            details: [
+                "spiffeID": caller.map { .string($0.description) },
+                "method": method.map { .string($0.rawValue) },
+                "svidSerial": svidSerial.map { .string($0) },
+                "tokenID": tokenID.map { .string($0) },
+                "resource": resource.map { .string($0) },
+                "scopes": scopes.map { .list($0.map { .string($0) }) },
+                "thumbprint": thumbprint.map { .string($0.base64URL) },
+                "active": active.map { .boolean($0) },
+                "reason": .string(reason),
+            ],
+        )
+    }
+}

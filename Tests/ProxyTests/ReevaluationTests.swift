@@ -1,0 +1,65 @@
+import Proxy
+import SPIFFE
+import Testing
+import Workloads
+
+@Suite("Re-evaluation") struct ReevaluationTests {
+    @Test func `a policy that changed nothing cuts nothing`() async throws {
+        let (hosts, wire, server) = try await Self.live()
+        #expect(await hosts.client.proxy.reevaluate() == 0)
+        #expect(await hosts.server.proxy.reevaluate() == 0)
+        try await wire.send("still here")
+        try await server.receive(through: "still here")
+    }
+
+    @Test func `a withdrawn identity loses its live connection at its own host`() async throws {
+        let (hosts, wire, server) = try await Self.live()
+        let withdrawn = PeerPolicy(trustDomain: hosts.authority.trustDomain, withdrawn: [hosts.agent])
+        hosts.client.routes.change { $0.outboundPeers = withdrawn }
+        #expect(await hosts.client.proxy.reevaluate() == 1)
+        #expect(try await wire.end() == .reset)
+        #expect(try await server.end() == .reset)
+        let entry = try await hosts.client.journal.entry(.connectionCut, allowed: false)
+        #expect(entry.workload == hosts.agent && entry.peer == hosts.tool && entry.connection != nil)
+        #expect(entry.reason.hasPrefix("\(hosts.agent) was deleted"))
+    }
+
+    @Test func `a withdrawn peer loses its live connection at the other host`() async throws {
+        let (hosts, wire, server) = try await Self.live()
+        let withdrawn = PeerPolicy(trustDomain: hosts.authority.trustDomain, withdrawn: [hosts.agent])
+        hosts.server.routes.change { $0.inboundPeers = withdrawn }
+        #expect(await hosts.server.proxy.reevaluate() == 1)
+        #expect(try await wire.end() == .reset)
+        #expect(try await server.end() == .reset)
+        let entry = try await hosts.server.journal.entry(.connectionCut, allowed: false)
+        #expect(entry.peer == hosts.agent)
+    }
+
+    @Test func `a destination that becomes protected is not passed unseen any longer`() async throws {
+        let (hosts, wire, _) = try await Self.live()
+        let resource = try TwoHosts.resource("/mcp")
+        hosts.server.routes.change { $0.resources = [resource] }
+        #expect(await hosts.server.proxy.reevaluate() == 1)
+        #expect(try await wire.end() == .reset)
+    }
+
+    @Test func `an unmanaged client is cut when the mode becomes MUTUAL`() async throws {
+        let hosts = try await TwoHosts()
+        hosts.server.routes.change { $0.tlsMode = .permissive }
+        let wire = try await Wire.connect(to: hosts.destination)
+        try await wire.send("hello")
+        try await hosts.application.connection().receive(through: "hello")
+        hosts.server.routes.change { $0.tlsMode = .mutual }
+        #expect(await hosts.server.proxy.reevaluate() == 1)
+        #expect(try await wire.end() == .reset)
+    }
+
+    private static func live() async throws -> (TwoHosts, client: Wire, server: Wire) {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial()
+        try await wire.send("x")
+        let server = try await hosts.application.connection()
+        try await server.receive(through: "x")
+        return (hosts, wire, server)
+    }
+}

@@ -147,6 +147,6 @@ static __always_inline void forget(struct bpf_sock_ops *ctx,
 		struct endpoint local = local_end(ctx);
 		struct flow_source source = flow_source(ctx, &local);
 
-		(void)source;
+		bpf_map_delete_elem(&pending_flows, &source);
 	}
 }

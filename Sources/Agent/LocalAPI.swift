@@ -27,7 +27,7 @@ package struct LocalAPI: Sendable {
         }
         router.get("/v1/status") { _, _ in try Self.json(await status(), status: .ok) }
         var quiet = logger
-        quiet.logLevel = .warning
+        quiet.logLevel = .critical
         let application = Application(
             router: router,
             configuration: .init(address: .unixDomainSocket(path: socket), serverName: nil),

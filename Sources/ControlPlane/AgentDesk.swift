@@ -2,7 +2,7 @@ package import ControlPlaneAPI
 import Foundation
 import Issuer
 import Logging
-package import SPIFFE
+import SPIFFE
 import X509
 
 /// What agents ask for. Every answer that gives a credential is in the audit before it leaves.
@@ -97,7 +97,7 @@ package struct AgentDesk: Sendable {
         do {
             try await authorize(request.spiffeID, for: agent)
             let lifetime = min(state.configuration.svidLifetime, .seconds(300))
-            let token = try Self.issuing {
+            let token = try Self.issuing { () throws(IssuerError) in
                 try state.authority.issueJWTSVID(
                     for: request.spiffeID, audience: request.audience, issuer: state.configuration.trustDomain.uri,
                     lifetime: lifetime, now: now)

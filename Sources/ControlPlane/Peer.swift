@@ -2,6 +2,7 @@ package import Foundation
 import NIOCore
 import NIOSSL
 package import SPIFFE
+import SwiftASN1
 package import X509
 
 /// Who is on the other end of a TLS connection, proven by the validated certificate chain and by nothing else.

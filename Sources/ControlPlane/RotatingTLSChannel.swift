@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOSSL
 import SPIFFE
+import SwiftASN1
 import X509
 import Foundation
 

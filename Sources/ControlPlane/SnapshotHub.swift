@@ -1,5 +1,5 @@
 package import SPIFFE
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Wakes the snapshot streams: at once after a change, and for heartbeats.
 ///
@@ -41,7 +41,7 @@ package actor SnapshotHub: Service {
 
     /// Ends every stream when the service is told to shut down, as an open response would hold the listener up.
     package func run() async throws {
-        try await withGracefulShutdownHandler {
+        await withGracefulShutdownHandler {
             while true {
                 do { try await cancelWhenGracefulShutdown { try await Task.sleep(for: self.heartbeat) } } catch { break }
                 wakeAll()

@@ -1,4 +1,5 @@
 package import AuthorizationServer
+import ControlPlaneAPI
 package import Foundation
 package import GRDB
 import SPIFFE

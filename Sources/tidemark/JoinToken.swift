@@ -18,7 +18,7 @@ struct JoinToken: AsyncParsableCommand {
         @Option(help: "The agent group the agent will belong to.")
         var agentGroup: String
 
-        @Option(help: "How long it can be used: 90s, 10m, 2h; at most 24h.")
+        @Option(help: "How long it can be used: 90s, 10m, 2h; at most 168h.")
         var lifetime: Lifetime = .standard
 
         @OptionGroup var output: OutputOption
@@ -50,10 +50,10 @@ struct Lifetime: ExpressibleByArgument, CustomStringConvertible {
     init?(argument: String) {
         let factors: [Character: Int] = ["s": 1, "m": 60, "h": 3600]
         let factor = argument.last.flatMap { factors[$0] }
-        guard let count = Int(factor == nil ? argument : String(argument.dropLast())), (1...86_400).contains(count)
+        guard let count = Int(factor == nil ? argument : String(argument.dropLast())), (1...604_800).contains(count)
         else { return nil }
         let seconds = count * (factor ?? 1)
-        guard seconds <= 86_400 else { return nil }
+        guard seconds <= 604_800 else { return nil }
         self.init(seconds: seconds, description: argument)
     }
 

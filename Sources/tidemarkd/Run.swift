@@ -45,9 +45,11 @@ struct Run: AsyncParsableCommand {
         let configuration = try self.configuration()
         let logger = configuration.log.logger(label: "tidemarkd")
         let service = AgentService(configuration: configuration, logger: logger)
+        var lifecycle = logger
+        lifecycle.logLevel = .warning
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: service)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger,
+                services: [.init(service: service)], gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycle,
             ),
         )
         do { try await group.run() } catch {

@@ -38,7 +38,7 @@ def chain(records, pid, client, server):
         "the request of this process", "request.outbound", spiffeID=client, decision="allowed",
     )
     serial, token = call["details"]["svidSerial"], call["details"]["tokenID"]
-    svid = one(records, "the SVID", "svid.issued", spiffeID=client, serial=serial)
+    svid = one(records, "the SVID", "svid.issued", spiffeID=client, svidSerial=serial)
     registration = one(records, "the registration", "client.registered", spiffeID=client)
     issued = one(records, "the token", "token.issued", spiffeID=client, tokenID=token)
     connection = call["details"]["connection"]
@@ -59,7 +59,7 @@ def told(record):
         shown.append(
             f"pid {facts['pid']}, started {facts['startTime']}, {facts['exe']}, argv {' '.join(facts['argv'])}, uid {facts['uid']}"
         )
-    for key in ("spiffeID", "serial", "svidSerial", "clientID", "tokenID", "connection", "peer", "decision"):
+    for key in ("spiffeID", "svidSerial", "clientID", "tokenID", "connection", "peer", "decision"):
         if key in details:
             shown.append(f"{key} {details[key]}")
     return f"  {record['sequence']:>5}  {record['type']:<20} " + "; ".join(shown)

@@ -1,0 +1,93 @@
+import AuthorizationServer
+package import ControlPlaneAPI
+import Foundation
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import NIOCore
+package import ServiceLifecycle
+
+/// The control plane of one trust domain: its HTTPS listener, its operator socket, and what keeps them going.
+package struct ControlPlaneService: Service {
+    package let state: ControlPlaneState
+    /// Of the HTTPS listener.
+    package let port = ListenerPort()
+    private let certificate: ServerCertificate
+    private let tokenKey: TokenSigningKey
+    private let logger: Logger
+
+    /// Connections at a time on one listener; more wait in the kernel's backlog.
+    private static let maximumConnections = 4096
+
+    /// Opens keys and records; listens only in ``run()``.
+    package init(configuration: ServerConfiguration, logger: Logger) throws {
+        try self.init(state: ControlPlaneState(configuration: configuration), logger: logger)
+    }
+
+    package init(state: ControlPlaneState, logger: Logger) throws {
+        self.state = state
+        self.logger = logger
+        certificate = try ServerCertificate(state: state, logger: logger)
+        tokenKey = try TokenSigningKey.open(
+            directory: state.configuration.dataDirectory.appending(path: "token-keys", directoryHint: .isDirectory))
+    }
+
+    package func run() async throws {
+        let version = try await state.store.read { try state.registry.version(in: $0) }
+        logger.info(
+            "control plane of \(state.configuration.trustDomain)",
+            metadata: ["version": "\(version)", "data": "\(state.configuration.dataDirectory.path)"])
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [certificate, httpsListener(), try operatorListener(), state.hub].map { .init(service: $0) },
+                logger: logger,
+            ))
+        try await group.run()
+        try state.store.close()
+    }
+
+    private var issuer: @Sendable () -> String {
+        { [port, configuration = state.configuration] in
+            configuration.issuer(port: port.current ?? configuration.listen.port)
+        }
+    }
+
+    private func httpsListener() -> any Service {
+        let router = Router(context: ConnectionContext.self)
+        router.add(middleware: ProblemMiddleware())
+        AgentRoutes(desk: AgentDesk(state: state)).add(to: router)
+        let records = OAuthRecords(
+            store: state.store, registry: state.registry, bundle: state.bundle, hub: state.hub, now: state.now)
+        OAuthRoutes(state: state, records: records, key: tokenKey, issuer: issuer).add(to: router)
+        let listen = state.configuration.listen
+        return Application(
+            router: router,
+            server: HTTPServerBuilder { [certificate] responder in
+                RotatingTLSChannel(responder: responder, certificate: certificate)
+            },
+            configuration: ApplicationConfiguration(
+                address: .hostname(listen.host, port: listen.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.maximumConnections),
+            ),
+            onServerRunning: { [port] channel in port.set(channel.localAddress?.port ?? listen.port) },
+            logger: logger,
+        )
+    }
+
+    private func operatorListener() throws -> any Service {
+        let router = Router(context: ConnectionContext.self)
+        router.add(middleware: ProblemMiddleware())
+        OperatorRoutes(desk: OperatorDesk(state: state, issuer: issuer)).add(to: router)
+        let socket = OperatorSocket(path: state.configuration.socket, group: state.configuration.socketGroup)
+        try socket.prepare()
+        return Application(
+            router: router,
+            server: .http1(configuration: .controlPlane),
+            configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socket.path)),
+            onServerRunning: { [logger] _ in
+                do { try socket.open() } catch { logger.critical("\(socket.path) stays closed to its group: \(error)") }
+            },
+            logger: logger,
+        )
+    }
+}

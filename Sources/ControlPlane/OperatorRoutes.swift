@@ -1,0 +1,48 @@
+import ControlPlaneAPI
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import SPIFFE
+
+/// The operator's Unix socket. Whoever may open it may do all of this; the audit names the uid.
+struct OperatorRoutes: Sendable {
+    let desk: OperatorDesk
+
+    func add(to router: Router<ConnectionContext>) {
+        router.post("/v1/manifests") { request, context in
+            try .json(await desk.apply(request.json(ApplyRequest.self), by: OperatorName.of(context.channel)))
+        }
+        router.get("/v1/manifests") { request, _ in
+            try .json(await desk.manifests(kind: request.parameter("kind"), name: request.parameter("name")))
+        }
+        router.delete("/v1/manifests/:kind/:name") { _, context in
+            let kind = try decoded("kind", context)
+            let name = try decoded("name", context)
+            return try .json(await desk.delete(kind: kind, name: name, by: OperatorName.of(context.channel)))
+        }
+        router.post("/v1/join-tokens") { request, context in
+            try .json(await desk.joinToken(request.json(JoinTokenRequest.self), by: OperatorName.of(context.channel)))
+        }
+        router.get("/v1/status") { _, _ in try .json(await desk.status()) }
+        router.get("/v1/audit/verify") { _, _ in try .json(await desk.verifyAudit()) }
+        router.get("/v1/audit") { request, _ in try await audit(request) }
+    }
+
+    private func audit(_ request: Request) async throws -> Response {
+        let after = try request.integer("after", in: 0...Int64.max, standard: 0)
+        let limit = try request.integer("limit", in: 1...1000, standard: 1000)
+        let wait = try request.integer("wait", in: 0...Int64(OperatorClient.maximumWait), standard: 0)
+        var id: SPIFFEID?
+        if let text = request.parameter("spiffeID") {
+            do { id = try SPIFFEID(text) } catch {
+                throw ControlPlaneRefusal.parameter("spiffeID", value: text, expected: "\(error)")
+            }
+        }
+        return try .json(await desk.audit(after: after, limit: Int(limit), spiffeID: id, wait: .seconds(wait)))
+    }
+
+    private func decoded(_ name: String, _ context: ConnectionContext) throws -> String {
+        let text = try context.parameters.require(name)
+        return text.removingPercentEncoding ?? text
+    }
+}

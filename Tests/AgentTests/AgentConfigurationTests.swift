@@ -1,0 +1,28 @@
+import Agent
+import Foundation
+import Testing
+
+@Suite("Agent configuration")
+struct AgentConfigurationTests {
+    private func decode(_ text: String) throws -> AgentConfiguration {
+        try JSONDecoder().decode(AgentConfiguration.self, from: Data(text.utf8))
+    }
+
+    private let least = #""name":"h","controlPlane":{"address":"https://10.0.0.1:8443","caFile":"/ca.pem"}"#
+
+    @Test func `the least there can be has the documented defaults`() throws {
+        let configuration = try decode("{\(least)}")
+        #expect(configuration.outboundPort == 15001)
+        #expect(configuration.cgroup == nil)
+        #expect(configuration.pinDirectory == "/sys/fs/bpf/tidemark")
+    }
+
+    @Test(arguments: [#""outboundport":1"#, #""log":{"levl":"info"}"#, #""log":{"level":"loud"}"#])
+    func `a misspelt key or word is refused, not ignored`(_ member: String) {
+        #expect(throws: DecodingError.self) { try decode("{\(least),\(member)}") }
+    }
+
+    @Test func `a missing name is refused`() {
+        #expect(throws: DecodingError.self) { try decode(#"{"controlPlane":{"address":"a","caFile":"b"}}"#) }
+    }
+}

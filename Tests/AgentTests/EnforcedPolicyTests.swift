@@ -1,0 +1,106 @@
+import Agent
+import ControlPlaneAPI
+import Kernel
+import Proxy
+import SPIFFE
+import Testing
+import Workloads
+
+@Suite("Enforced policy")
+struct EnforcedPolicyTests {
+    private let domain: TrustDomain
+    private let server: SPIFFEID
+    private let client: SPIFFEID
+
+    init() throws {
+        domain = try TrustDomain("demo.example")
+        server = try SPIFFEID("spiffe://demo.example/server")
+        client = try SPIFFEID("spiffe://demo.example/client")
+    }
+
+    private func endpoint(_ address: String, _ port: UInt16) throws -> InternetEndpoint {
+        InternetEndpoint(address: try #require(InternetAddress(address)), port: port)
+    }
+
+    private func identity(_ name: String, words: String) -> WorkloadIdentity {
+        WorkloadIdentity(
+            name: name, agentGroup: "g", workloadID: name, selectors: [Selector(commandLines: [["python", words]])],
+        )
+    }
+
+    private func policy(withdrawn: [SPIFFEID] = [], identities: [WorkloadIdentity]? = nil) throws -> EnforcedPolicy {
+        let resource = ProtectedResource(
+            name: "r", resource: try #require(ResourceURL("http://10.0.0.2:8000/mcp")), servedBy: "server",
+            scopes: ["read"], allowed: [try SPIFFEIDPattern("spiffe://demo.example/client")],
+        )
+        return try EnforcedPolicy(
+            PolicySnapshot(
+                version: 7, trustDomain: domain, bundle: TrustBundle(trustDomain: domain, x509Authorities: []),
+                identities: identities ?? [identity("server", words: "s.py"), identity("client", words: "c.py")],
+                resources: [resource], endpoints: [Endpoint(address: "10.0.0.2", port: 8000, workload: server)],
+                withdrawn: withdrawn, revokedTokens: [], svidLifetime: 120,
+            ),
+        )
+    }
+
+    @Test func `a reported endpoint is expected to be its workload, and its port has the resource`() throws {
+        let route = try #require(try policy().outbound(workload: client, destination: endpoint("10.0.0.2", 8000)))
+        #expect(route.expected == server)
+        #expect(route.resources.map(\.name) == ["r"])
+    }
+
+    @Test func `a wildcard listener here does not stand for the same port on another host`() throws {
+        var policy = try policy()
+        policy.listeners = [try endpoint("0.0.0.0", 9000): server]
+        let route = try #require(policy.outbound(workload: client, destination: try endpoint("10.9.9.9", 9000)))
+        #expect(route.expected == nil)
+        #expect(policy.listener(at: try endpoint("10.9.9.9", 9000)) == server)
+    }
+
+    @Test func `a deleted identity neither calls nor is called`() throws {
+        var policy = try policy(withdrawn: [client])
+        policy.listeners = [try endpoint("0.0.0.0", 9000): client]
+        #expect(!policy.owns(client))
+        #expect(policy.outbound(workload: client, destination: try endpoint("10.0.0.2", 8000)) == nil)
+        #expect(policy.inbound(destination: try endpoint("10.0.0.1", 9000), workload: client) == nil)
+        let route = try #require(policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000)))
+        #expect(!route.peers.decision(for: client).isAllowed)
+    }
+
+    @Test func `an identity of another group is not this agent's to speak as`() throws {
+        #expect(!(try policy(identities: [identity("server", words: "s.py")]).owns(client)))
+    }
+
+    @Test func `an IPv4 connection can belong to a dual-stack wildcard, an IPv6 one not to an IPv4 wildcard`() throws {
+        var policy = try policy()
+        policy.listeners = [try endpoint("::", 9000): server, try endpoint("0.0.0.0", 9001): client]
+        #expect(policy.listener(at: try endpoint("10.0.0.1", 9000)) == server)
+        #expect(policy.listener(at: try endpoint("fd00::1", 9001)) == nil)
+    }
+
+    @Test func `two identities that cannot be told apart are no policy`() throws {
+        #expect(throws: AgentError.self) {
+            try policy(identities: [identity("one", words: "s.py"), identity("two", words: "s.py")])
+        }
+    }
+}
+
+@Suite("Handle table")
+struct HandleTableTests {
+    @Test func `a handle of another life of the agent names nobody`() {
+        let before = HandleTable(start: 0x0001_0000)
+        let after = HandleTable(start: 0x0002_0000)
+        let old = before.handles(for: ["server", "client"])
+        let new = after.handles(for: ["client", "server"])
+        for handle in old.values { #expect(after.workloadID(of: handle) == nil) }
+        #expect(Set(old.values).isDisjoint(with: new.values))
+    }
+
+    @Test func `an ID keeps its handle, none is zero, and no two share one`() {
+        let table = HandleTable()
+        let first = table.handles(for: ["a", "b"])
+        let second = table.handles(for: ["b", "a", "c"])
+        #expect(first["a"] == second["a"] && first["b"] == second["b"])
+        #expect(Set(second.values).count == 3 && !second.values.contains(.none))
+    }
+}

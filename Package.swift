@@ -80,7 +80,7 @@ let everything: [Target] = [
     ),
 
     program("tidemarkd", ["Agent", "ControlPlaneAPI", argumentParser, logging, lifecycle, unixSignals, yams]),
-    program("tidemark-server", ["ControlPlane", argumentParser, logging, lifecycle, unixSignals, yams]),
+    program("tidemark-server", ["ControlPlane", "ControlPlaneAPI", argumentParser, logging, lifecycle, unixSignals, yams]),
     program("tidemark", ["ControlPlaneAPI", "Workloads", "SPIFFE", argumentParser, asyncHTTPClient, nio, logging, yams]),
 
     tests("SPIFFETests", ["SPIFFE", x509, crypto, asn1]),

@@ -81,7 +81,7 @@ struct {
  * proxy's accepted sockets, where the agent reads it by descriptor. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct flow);
 } flows SEC(".maps");

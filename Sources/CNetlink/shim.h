@@ -2,3 +2,6 @@
 #pragma once
 
 #include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>

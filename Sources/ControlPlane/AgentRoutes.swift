@@ -9,19 +9,19 @@ struct AgentRoutes: Sendable {
 
     func add(to router: Router<ConnectionContext>) {
         router.post("/v1/agents/attest") { request, _ in
-            try .json(await desk.attest(request.json(AttestRequest.self)))
+            try Response.json(await desk.attest(request.json(AttestRequest.self)))
         }
         router.post("/v1/agents/self/renew") { request, context in
             let agent = try await agent(context)
-            return try .json(await desk.renew(request.json(RenewRequest.self), for: agent))
+            return try Response.json(await desk.renew(request.json(RenewRequest.self), for: agent))
         }
         router.post("/v1/svids/x509") { request, context in
             let agent = try await agent(context)
-            return try .json(await desk.x509SVID(request.json(X509SVIDRequest.self), for: agent))
+            return try Response.json(await desk.x509SVID(request.json(X509SVIDRequest.self), for: agent))
         }
         router.post("/v1/svids/jwt") { request, context in
             let agent = try await agent(context)
-            return try .json(await desk.jwtSVID(request.json(JWTSVIDRequest.self), for: agent))
+            return try Response.json(await desk.jwtSVID(request.json(JWTSVIDRequest.self), for: agent))
         }
         addReports(to: router)
     }

@@ -1,9 +1,10 @@
+package import ControlPlaneAPI
 import Foundation
 import SPIFFE
 import Yams
 
 /// The YAML file of `tidemark-server`, where every key is optional, overlaid by flags.
-package struct ConfigurationFile: Sendable, Codable, Equatable {
+package struct ConfigurationFile: Sendable, Equatable {
     package var trustDomain: String?
     package var dataDirectory: String?
     package var listen: String?
@@ -12,34 +13,22 @@ package struct ConfigurationFile: Sendable, Codable, Equatable {
     package var socketGroup: String?
     package var svidLifetime: String?
     package var agentSVIDLifetime: String?
-    /// `trace` … `critical`.
-    package var logLevel: String?
-    /// `text` or `json`.
-    package var logFormat: String?
+    package var log: LogSettings?
 
     package init() {}
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case trustDomain, dataDirectory, listen, hostNames, socket, socketGroup, svidLifetime, agentSVIDLifetime
-        case logLevel, logFormat
-    }
 
     package static func read(_ path: String) throws(ConfigurationError) -> ConfigurationFile {
         do {
             return try decode(String(contentsOf: URL(filePath: path), encoding: .utf8))
-        } catch let error as ConfigurationError {
-            throw error
+        } catch let error as DecodingError {
+            throw .unreadable(file: path, reason: error.place)
         } catch {
             throw .unreadable(file: path, reason: "\(error)")
         }
     }
 
     package static func decode(_ yaml: String) throws -> ConfigurationFile {
-        let known = CodingKeys.allCases.map(\.rawValue)
-        guard let root = try Yams.compose(yaml: yaml) else { return ConfigurationFile() }
-        for key in root.mapping?.keys.compactMap(\.string) ?? [] where !known.contains(key) {
-            throw ConfigurationError.unknownKey(key, known: known)
-        }
+        guard try Yams.compose(yaml: yaml) != nil else { return ConfigurationFile() }
         return try YAMLDecoder().decode(ConfigurationFile.self, from: yaml)
     }
 
@@ -54,8 +43,7 @@ package struct ConfigurationFile: Sendable, Codable, Equatable {
         merged.socketGroup = flags.socketGroup ?? socketGroup
         merged.svidLifetime = flags.svidLifetime ?? svidLifetime
         merged.agentSVIDLifetime = flags.agentSVIDLifetime ?? agentSVIDLifetime
-        merged.logLevel = flags.logLevel ?? logLevel
-        merged.logFormat = flags.logFormat ?? logFormat
+        merged.log = flags.log ?? log
         return merged
     }
 
@@ -84,5 +72,26 @@ package struct ConfigurationFile: Sendable, Codable, Equatable {
         guard let unit = text.last.flatMap({ seconds[$0] }), let count = Int64(text.dropLast()), (0...1_000_000).contains(count)
         else { throw .value(key: key, found: text, expected: "a duration such as 90s, 2m or 24h") }
         return .seconds(count * unit)
+    }
+}
+
+extension ConfigurationFile: Decodable {
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case trustDomain, dataDirectory, listen, hostNames, socket, socketGroup, svidLifetime, agentSVIDLifetime, log
+    }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.refuseKeys(besides: CodingKeys.self)
+        let keys = try decoder.container(keyedBy: CodingKeys.self)
+        self.init()
+        trustDomain = try keys.decodeIfPresent(String.self, forKey: .trustDomain)
+        dataDirectory = try keys.decodeIfPresent(String.self, forKey: .dataDirectory)
+        listen = try keys.decodeIfPresent(String.self, forKey: .listen)
+        hostNames = try keys.decodeIfPresent([String].self, forKey: .hostNames)
+        socket = try keys.decodeIfPresent(String.self, forKey: .socket)
+        socketGroup = try keys.decodeIfPresent(String.self, forKey: .socketGroup)
+        svidLifetime = try keys.decodeIfPresent(String.self, forKey: .svidLifetime)
+        agentSVIDLifetime = try keys.decodeIfPresent(String.self, forKey: .agentSVIDLifetime)
+        log = try keys.decodeIfPresent(LogSettings.self, forKey: .log)
     }
 }

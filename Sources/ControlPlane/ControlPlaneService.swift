@@ -1,11 +1,11 @@
 import AuthorizationServer
-package import ControlPlaneAPI
+import ControlPlaneAPI
 import Foundation
 import Hummingbird
 import HummingbirdCore
 package import Logging
 import NIOCore
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// The control plane of one trust domain: its HTTPS listener, its operator socket, and what keeps them going.
 package struct ControlPlaneService: Service {

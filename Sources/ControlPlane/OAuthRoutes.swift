@@ -5,6 +5,7 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 import SPIFFE
+import X509
 
 /// The authorization server on this listener, the trust bundle, and a sign of life.
 struct OAuthRoutes: Sendable {
@@ -25,10 +26,10 @@ struct OAuthRoutes: Sendable {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: server().metadata())))
         }
-        router.get("/bundle") { _, _ in try .json(state.bundle) }
+        router.get("/bundle") { _, _ in try Response.json(state.bundle) }
         router.get("/healthz") { _, _ in
             _ = try await state.store.read { try state.registry.version(in: $0) }
-            return try .json(["status": "serving"])
+            return try Response.json(["status": "serving"])
         }
     }
 
@@ -71,7 +72,7 @@ extension HTTPFields {
     fileprivate init(_ pairs: [(String, String)]) {
         self.init()
         for (name, value) in pairs {
-            guard let name = HTTPField.Name(name) else { continue }
+            guard let name = HTTPFields.Element.Name(name) else { continue }
             self[name] = value
         }
     }

@@ -10,21 +10,21 @@ struct OperatorRoutes: Sendable {
 
     func add(to router: Router<ConnectionContext>) {
         router.post("/v1/manifests") { request, context in
-            try .json(await desk.apply(request.json(ApplyRequest.self), by: OperatorName.of(context.channel)))
+            try Response.json(await desk.apply(request.json(ApplyRequest.self), by: OperatorName.of(context.channel)))
         }
         router.get("/v1/manifests") { request, _ in
-            try .json(await desk.manifests(kind: request.parameter("kind"), name: request.parameter("name")))
+            try Response.json(await desk.manifests(kind: request.parameter("kind"), name: request.parameter("name")))
         }
         router.delete("/v1/manifests/:kind/:name") { _, context in
             let kind = try decoded("kind", context)
             let name = try decoded("name", context)
-            return try .json(await desk.delete(kind: kind, name: name, by: OperatorName.of(context.channel)))
+            return try Response.json(await desk.delete(kind: kind, name: name, by: OperatorName.of(context.channel)))
         }
         router.post("/v1/join-tokens") { request, context in
-            try .json(await desk.joinToken(request.json(JoinTokenRequest.self), by: OperatorName.of(context.channel)))
+            try Response.json(await desk.joinToken(request.json(JoinTokenRequest.self), by: OperatorName.of(context.channel)))
         }
-        router.get("/v1/status") { _, _ in try .json(await desk.status()) }
-        router.get("/v1/audit/verify") { _, _ in try .json(await desk.verifyAudit()) }
+        router.get("/v1/status") { _, _ in try Response.json(await desk.status()) }
+        router.get("/v1/audit/verify") { _, _ in try Response.json(await desk.verifyAudit()) }
         router.get("/v1/audit") { request, _ in try await audit(request) }
     }
 
@@ -38,7 +38,7 @@ struct OperatorRoutes: Sendable {
                 throw ControlPlaneRefusal.parameter("spiffeID", value: text, expected: "\(error)")
             }
         }
-        return try .json(await desk.audit(after: after, limit: Int(limit), spiffeID: id, wait: .seconds(wait)))
+        return try Response.json(await desk.audit(after: after, limit: Int(limit), spiffeID: id, wait: .seconds(wait)))
     }
 
     private func decoded(_ name: String, _ context: ConnectionContext) throws -> String {

@@ -84,6 +84,6 @@ extension DecodingError {
 
     private static func path(_ context: Context) -> String {
         let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
-        return keys.isEmpty ? "the JSON object" : keys
+        return keys.isEmpty ? "the whole" : keys
     }
 }

@@ -25,7 +25,7 @@ struct RotatingTLSChannel: HTTPChannelHandler {
         let verifier = certificate.verifier
         return channel.eventLoop.makeCompletedFuture {
             let handler = NIOSSLServerHandler(
-                context: try certificate.context(),
+                context: certificate.context(),
                 customVerificationCallbackWithMetadata: { presented, verdict in
                     verdict.completeWithTask { await Self.verify(presented, by: verifier, logger: logger) }
                 },

@@ -1,6 +1,5 @@
 package import Foundation
 package import SPIFFE
-import Yams
 
 /// What `tidemark-server run` is told; see docs/install.md for the file.
 package struct ServerConfiguration: Sendable, Equatable {
@@ -91,14 +90,12 @@ package struct SocketAddressText: Sendable, Equatable, CustomStringConvertible {
 /// Why a configuration cannot be used.
 package enum ConfigurationError: Error, Equatable, CustomStringConvertible {
     case unreadable(file: String, reason: String)
-    case unknownKey(String, known: [String])
     case missing(key: String, flag: String)
     case value(key: String, found: String, expected: String)
 
     package var description: String {
         switch self {
         case .unreadable(let file, let reason): "\(file) cannot be read as configuration: \(reason)"
-        case .unknownKey(let key, let known): "\"\(key)\" is no key of the configuration; known are \(known.joined(separator: ", "))"
         case .missing(let key, let flag): "\(key) is not set; write it into the file or pass \(flag)"
         case .value(let key, let found, let expected): "\(key) is \"\(found)\"; expected \(expected)"
         }

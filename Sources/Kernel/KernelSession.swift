@@ -129,6 +129,18 @@ extension KernelSession {
         try upstreams.set(upstream(client: client.abi, connection: connection()), for: fd)
     }
 
+    /// Cuts every live connection that was opened as one of these, redirected or not, on both of its ends.
+    ///
+    /// - Returns: how many sockets that were; those of this thread's network namespace.
+    @discardableResult
+    package func destroySockets(of identities: Set<IdentityHandle>) throws(KernelError) -> Int {
+        var diagnosis = try SocketDiagnosis()
+        let found = try diagnosis.connections(taggedIn: flows.fileDescriptor)
+            .filter { identities.contains(IdentityHandle(rawValue: $0.flow.identity)) }
+        for connection in found { try diagnosis.destroy(connection) }
+        return found.count
+    }
+
     /// Gives the proxy's listening sockets to the kernel part. Until then, and after they close, connections are dropped.
     package func registerListeners(
         outbound4: CInt?, outbound6: CInt?, inbound4: CInt?, inbound6: CInt?,

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-BINARIES = pathlib.Path(os.environ["TIDEMARK_BINARIES"])
+BINARIES = pathlib.Path(os.environ.get("LAB_BIN", pathlib.Path(__file__).parents[2] / ".build/debug"))
 TRUST_DOMAIN = "e2e.example"
 GROUP = "group-a"
 
@@ -138,7 +138,7 @@ class Server:
         return json.loads(self.cli("join-token", "create", "--agent-group", group, "-o", "json").stdout)["token"]
 
     def audit(self):
-        return json.loads(self.cli("audit", "-o", "json").stdout)
+        return [json.loads(line) for line in self.cli("audit", "-o", "json").stdout.splitlines()]
 
 
 class Credential:

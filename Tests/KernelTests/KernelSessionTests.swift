@@ -54,6 +54,17 @@ import Workloads
         }
     }
 
+    @Test func `a longer command line does not hide a shorter one, down to the last slot`() throws {
+        try Room.with { room in
+            let other = Selector(userIDs: [1002], commandLines: [["python3", "agent.py"]])
+            var slots = Array(repeating: SelectorProgram.Slot(selector: other, workloadID: "other"), count: 1023)
+            slots.append(.init(selector: Selector(commandLines: [["python3"]]), workloadID: "any"))
+            let handles = ["other": IdentityHandle(rawValue: 9), "any": Room.identity]
+            try room.kernel.install(SelectorProgram(slots: slots), handles: handles)
+            #expect(try room.dial(room.start("agent.py")).flow?.identity == Room.identity)
+        }
+    }
+
     @Test func `a process that rewrites its argv and its name gains nothing`() throws {
         try Room.with { room in
             try room.install(agent)
@@ -108,6 +119,33 @@ import Workloads
             }
             #expect(flow?.destination == (try InternetEndpoint("\(words[1]) \(words[2])")))
             #expect(peer == "\(words[1])|\(words[2])")
+        }
+    }
+
+    @Test func `a Multipath TCP socket is redirected as well`() throws {
+        try Room.with { room in
+            try room.install(agent)
+            let command = "connect \(Room.managedIPv4) \(Room.managedPort) mptcp"
+            let arrival = try room.dial(room.start("agent.py"), command)
+            if FileManager.default.fileExists(atPath: "/proc/sys/net/mptcp/enabled") {
+                #expect(arrival.flow?.identity == Room.identity)
+            } else {
+                #expect(arrival == .failed("error EPROTONOSUPPORT"))
+            }
+        }
+    }
+
+    @Test func `live connections of an identity are cut`() throws {
+        try Room.with { room in
+            try room.install(agent)
+            try room.kernel.setDestinations([])
+            let workload = try room.start("agent.py"), other = try room.start("other.py")
+            let kept = [try room.connect(workload), try room.connect(other)]
+            #expect(try room.kernel.destroySockets(of: [IdentityHandle(rawValue: 8)]) == 0)
+            #expect(try room.kernel.destroySockets(of: [Room.identity]) == 1)
+            kept[1].send("still here")
+            #expect(try workload.run("receive") == "error ECONNABORTED")
+            #expect(try other.run("receive") == "still here")
         }
     }
 
@@ -244,6 +282,42 @@ import Workloads
             #expect(room.kernel.isInScope(pid: workload.pid))
             #expect(!room.kernel.isInScope(pid: 1))
             #expect(room.kernel.facts(of: 1) == nil)
+        }
+    }
+
+    @Test func `pins of another version are named as such, and nothing is changed`() throws {
+        try Room.with { room in
+            try room.install(agent)
+            let pins = room.configuration.pinDirectory
+            #expect(rename(pins + "/destinations", pins + "/kept") == 0)
+            #expect(rename(pins + "/listeners", pins + "/destinations") == 0)
+            #expect {
+                try KernelSession.open(room.configuration)
+            } throws: { error in
+                if case .incompatiblePins(pins, _) = error as? KernelError { true } else { false }
+            }
+            #expect(try room.dial(room.start("agent.py")).isRedirected)
+        }
+    }
+
+    @Test func `a configuration that cannot work says why`() throws {
+        try Room.with { room in
+            var configuration = room.configuration
+            configuration.cgroupPath = "/proc"
+            #expect(throws: KernelError.notCgroupV2(path: "/proc")) { try KernelSession.open(configuration) }
+
+            configuration = room.configuration
+            configuration.pinDirectory = "/tmp/tidemark"
+            #expect(throws: KernelError.notBPFFileSystem(path: "/tmp/tidemark")) { try KernelSession.open(configuration) }
+
+            configuration = room.configuration
+            configuration.cgroupPath += "/elsewhere"
+            #expect(mkdir(configuration.cgroupPath, 0o755) == 0)
+            defer { rmdir(configuration.cgroupPath) }
+            let own = "/" + URL(filePath: room.configuration.cgroupPath).lastPathComponent
+            #expect(throws: KernelError.outsideCgroup(own: own, configured: own + "/elsewhere")) {
+                try KernelSession.open(configuration)
+            }
         }
     }
 }

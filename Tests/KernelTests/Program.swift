@@ -2,14 +2,15 @@
 let workloadProgram = #"""
     import ctypes, errno, os, socket, sys
 
-    FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6}
+    FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6, "mptcp": socket.AF_INET}
     held = []
 
     def described(address):
         return f"{address[0]}|{address[1]}"
 
     def connect(host, port, family="4", source="0"):
-        dialled = socket.socket(FAMILIES[family], socket.SOCK_STREAM)
+        protocol = 262 if family == "mptcp" else 0
+        dialled = socket.socket(FAMILIES[family], socket.SOCK_STREAM, protocol)
         held.append(dialled)
         dialled.settimeout(3)
         dialled.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,6 +47,9 @@ let workloadProgram = #"""
         answered = f"{described(address)} {described(accepted.getpeername())}"
         accepted.close()
         return answered
+
+    def receive():
+        return held[-1].recv(100).decode()
 
     def close():
         held.pop().close()

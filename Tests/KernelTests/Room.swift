@@ -100,6 +100,15 @@ final class Room {
         return answer.hasPrefix("proxy ") ? .redirected(flow, peer: String(answer.dropFirst(6))) : .direct
     }
 
+    /// A connection that stays open: the far end of it.
+    func connect(_ workload: Workload) throws -> Socket {
+        try workload.send("connect \(Self.managedIPv4) \(Self.managedPort)")
+        let far = try direct[0].accepted()
+        far.send("direct")
+        _ = try workload.answer()
+        return far
+    }
+
     /// Moves a workload to another cgroup; its sockets from then on belong there.
     func admit(_ workload: Workload, to cgroup: Cgroup) throws {
         try String(workload.pid).write(toFile: cgroup.path + "/cgroup.procs", atomically: false, encoding: .utf8)

@@ -86,11 +86,12 @@ import Workloads
         #expect(try await wire.end() == .reset)
     }
 
-    private static func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
-        var state = seed
-        return (0..<count).map { _ in
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return UInt8(truncatingIfNeeded: state >> 33)
-        }
+    /// Repeats after a prime number of bytes, so that a lost, doubled or moved block shows.
+    private static func pattern(_ count: Int, seed: Int) -> [UInt8] {
+        let block = (0..<65_521).map { UInt8(truncatingIfNeeded: ($0 &* seed) ^ ($0 >> 8)) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + block.count)
+        while bytes.count < count { bytes += block }
+        return Array(bytes[..<count])
     }
 }

@@ -18,10 +18,12 @@ struct TrustBundleTests {
     }
 
     @Test func `the document has the members of the standard and no others`() throws {
-        let document = try #require(try JSONValue(parsing: bundle.jwksDocument()).object)
+        let published = try JSONValue(parsing: bundle.jwksDocument())
+        let document = try #require(published.object)
         #expect(document["spiffe_sequence"] == 7)
         #expect(document["spiffe_refresh_hint"] == 60)
-        let keys = try #require(document["keys"]?.array?.compactMap(\.object))
+        let entries = try #require(document["keys"]?.array)
+        let keys = entries.compactMap(\.object)
         let x509 = try #require(keys.first { $0["use"] == "x509-svid" })
         let jwt = try #require(keys.first { $0["use"] == "jwt-svid" })
         #expect(keys.count == 2)
@@ -43,7 +45,8 @@ struct TrustBundleTests {
     }
 
     @Test func `what is unknown or unusable is passed over`() throws {
-        var document = try #require(try JSONValue(parsing: bundle.jwksDocument()).object)
+        let published = try JSONValue(parsing: bundle.jwksDocument())
+        var document = try #require(published.object)
         let good = try #require(document["keys"]?.array)
         let strange: [JSONValue] = [
             ["kty": "EC"], ["use": "x509-svid", "kty": "EC"], ["use": "x509-svid", "kty": "EC", "x5c": []],

@@ -1,0 +1,145 @@
+import CNetlink
+import Glibc
+import KernelABI
+
+/// Lists TCP sockets by what the kernel part stored on them, and destroys them: sock_diag(7), over libmnl.
+///
+/// Owns a netlink socket of the calling thread's network namespace.
+struct SocketDiagnosis: ~Copyable {
+    private let socket: OpaquePointer
+    private var sequence: UInt32 = 0
+
+    init() throws(KernelError) {
+        guard let socket = mnl_socket_open(NETLINK_SOCK_DIAG) else { throw .socketDiagnosis(errno: errno) }
+        guard mnl_socket_bind(socket, 0, pid_t(MNL_SOCKET_AUTOPID)) == 0 else {
+            let code = errno
+            mnl_socket_close(socket)
+            throw .socketDiagnosis(errno: code)
+        }
+        self.socket = socket
+    }
+
+    deinit { mnl_socket_close(socket) }
+
+    /// A socket, as the kernel names it.
+    struct Found {
+        let family: UInt8
+        let id: inet_diag_sockid
+        let flow: flow
+    }
+
+    /// Live TCP connections that carry a record in `flows`.
+    mutating func connections(taggedIn flows: CInt) throws(KernelError) -> [Found] {
+        var found: [Found] = []
+        for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
+            try exchange { buffer in
+                let message = Self.begin(buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family, id: inet_diag_sockid())
+                let storages = mnl_attr_nest_start(message, UInt16(INET_DIAG_REQ_SK_BPF_STORAGES))
+                mnl_attr_put_u32(message, UInt16(SK_DIAG_BPF_STORAGE_REQ_MAP_FD), UInt32(flows))
+                mnl_attr_nest_end(message, storages)
+                return message
+            } each: { message in
+                Self.read(message).map { found.append($0) }
+            }
+        }
+        return found
+    }
+
+    /// Its owner's blocked calls return ECONNABORTED, its peer gets a reset.
+    mutating func destroy(_ connection: Found) throws(KernelError) {
+        try exchange { buffer in
+            Self.begin(buffer, type: UInt16(SOCK_DESTROY), flags: UInt16(NLM_F_ACK), family: connection.family, id: connection.id)
+        } each: { _ in
+        }
+    }
+
+    /// All TCP states but LISTEN and TIME_WAIT, by their numbers in the kernel's enum.
+    private static let liveStates: UInt32 = [1, 2, 3, 4, 5, 8, 9, 11].reduce(0) { $0 | 1 << UInt32($1) }
+
+    private static func begin(
+        _ buffer: UnsafeMutableRawPointer, type: UInt16, flags: UInt16, family: UInt8, id: inet_diag_sockid,
+    ) -> UnsafeMutablePointer<nlmsghdr>? {
+        let message = mnl_nlmsg_put_header(buffer)
+        message?.pointee.nlmsg_type = type
+        message?.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST) | flags
+        let request = mnl_nlmsg_put_extra_header(message, MemoryLayout<inet_diag_req_v2>.size)
+        request?.storeBytes(
+            of: inet_diag_req_v2(
+                sdiag_family: family, sdiag_protocol: UInt8(IPPROTO_TCP), idiag_ext: 0, pad: 0,
+                idiag_states: liveStates, id: id,
+            ),
+            as: inet_diag_req_v2.self,
+        )
+        return message
+    }
+
+    private mutating func exchange(
+        request: (UnsafeMutableRawPointer) -> UnsafeMutablePointer<nlmsghdr>?,
+        each: (UnsafePointer<nlmsghdr>) -> Void,
+    ) throws(KernelError) {
+        sequence += 1
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: 65536, alignment: 8)
+        defer { buffer.deallocate() }
+        guard let message = request(buffer) else { return }
+        message.pointee.nlmsg_seq = sequence
+        guard mnl_socket_sendto(socket, message, Int(message.pointee.nlmsg_len)) > 0 else { throw .socketDiagnosis(errno: errno) }
+        var ended = false
+        while !ended {
+            let received = mnl_socket_recvfrom(socket, buffer, 65536)
+            guard received > 0 else { throw .socketDiagnosis(errno: errno) }
+            ended = try Self.read(buffer, count: Int32(received), each: each)
+        }
+    }
+
+    /// - Returns: whether that was the last of it.
+    private static func read(
+        _ buffer: UnsafeMutableRawPointer, count: Int32, each: (UnsafePointer<nlmsghdr>) -> Void,
+    ) throws(KernelError) -> Bool {
+        var left = count
+        var message = UnsafePointer(buffer.assumingMemoryBound(to: nlmsghdr.self))
+        while mnl_nlmsg_ok(message, left) {
+            switch Int32(message.pointee.nlmsg_type) {
+            case NLMSG_DONE: return true
+            case NLMSG_ERROR:
+                let code = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: nlmsgerr.self).error ?? 0
+                // The socket closed by itself meanwhile.
+                guard code == 0 || code == -ENOENT else { throw .socketDiagnosis(errno: -code) }
+                return true
+            default: each(message)
+            }
+            message = UnsafePointer(mnl_nlmsg_next(message, &left))
+        }
+        return false
+    }
+
+    private static func read(_ message: UnsafePointer<nlmsghdr>) -> Found? {
+        let header = MemoryLayout<inet_diag_msg>.size
+        guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self),
+            let storages = attribute(Int(INET_DIAG_SK_BPF_STORAGES), in: attributes(of: message, after: header)),
+            let storage = attribute(Int(SK_DIAG_BPF_STORAGE), in: storages),
+            let value = attribute(Int(SK_DIAG_BPF_STORAGE_MAP_VALUE), in: storage),
+            value.count >= MemoryLayout<flow>.size
+        else { return nil }
+        return Found(family: socket.idiag_family, id: socket.id, flow: value.loadUnaligned(as: flow.self))
+    }
+
+    private static func attributes(of message: UnsafePointer<nlmsghdr>, after header: Int) -> UnsafeRawBufferPointer {
+        let start = mnl_nlmsg_get_payload_offset(message, header)
+        let end = mnl_nlmsg_get_payload_tail(message)
+        guard let start, let end else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(start: start, count: UnsafeRawPointer(end) - UnsafeRawPointer(start))
+    }
+
+    /// The payload of the first attribute of a type; its two high bits are flags.
+    private static func attribute(_ type: Int, in list: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        var offset = 0
+        while offset + 4 <= list.count {
+            let length = Int(list.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+            let found = Int(list.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & 0x3fff)
+            guard length >= 4, offset + length <= list.count else { return nil }
+            if found == type { return UnsafeRawBufferPointer(rebasing: list[(offset + 4)..<(offset + length)]) }
+            offset += (length + 3) & ~3
+        }
+        return nil
+    }
+}

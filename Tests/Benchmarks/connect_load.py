@@ -1,0 +1,23 @@
+"""Connects and closes, and prints the median in microseconds.
+
+usage: python connect_load.py ADDRESS PORT CONNECTS  (under whatever name makes it the process that is to be measured)
+"""
+
+import socket
+import statistics
+import sys
+import time
+
+
+def main(address, port, connects):
+    times = []
+    for _ in range(connects):
+        dial = socket.socket()
+        begin = time.perf_counter()
+        dial.connect((address, port))
+        times.append(time.perf_counter() - begin)
+        dial.close()
+    print(round(statistics.median(times) * 1e6, 2))
+
+
+main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,181 @@
+import Gateway
+import Proxy
+import SPIFFE
+import Testing
+import Workloads
+
+@Suite("Token injection") struct InjectionTests {
+    private static let get = "GET /mcp HTTP/1.1\r\nHost: server.example:8000\r\n"
+
+    @Test func `a token is added once, whatever the application sent, and the server's application never sees it`()
+        async throws
+    {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let wire = try await hosts.dial()
+        try await wire.send(Self.get + "Authorization: Bearer mine\r\nauthorization: Basic eDp5\r\n\r\n")
+        let server = try await hosts.application.connection()
+        let seen = try await server.receive(through: "\r\n\r\n").lowercased()
+        #expect(!seen.contains("authorization") && !seen.contains("token."))
+        #expect(seen.contains("x-tidemark-peer: \(hosts.agent)\r\n"))
+        #expect(seen.contains("host: server.example:8000\r\n"))
+        try await server.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        try await wire.receive(through: "\r\n\r\nok")
+
+        let sent = try await hosts.client.journal.entry(.requestOutbound, allowed: true)
+        let checked = try await hosts.server.journal.entry(.requestInbound, allowed: true)
+        #expect(sent.tokenID != nil && sent.tokenID == checked.tokenID)
+        #expect(sent.connection == checked.connection && sent.resource == "http://server.example:8000/mcp")
+        #expect(hosts.desk.introspections.count == 1)
+    }
+
+    @Test(arguments: [
+        "X-Tidemark-Peer", "x-tidemark-peer", "X_Tidemark_Peer", "X-TIDEMARK_PEER", "x.tidemark.peer",
+    ])
+    func `a forged caller is replaced by the real one`(_ spelling: String) async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        let token = hosts.token(for: agent)
+        try await wire.send(Self.get + "\(spelling): spiffe://prod.example/admin\r\nAuthorization: Bearer \(token)\r\n\r\n")
+        let seen = try await hosts.application.connection().receive(through: "\r\n\r\n").lowercased()
+        #expect(!seen.contains("admin"))
+        #expect(seen.contains("\r\nx-tidemark-peer: \(hosts.agent)\r\n"))
+    }
+
+    @Test func `a stolen token is worth nothing over another certificate`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let token = hosts.token(for: try hosts.authority.svid("weather-agent"))
+        let thief = try await hosts.dialDirectly(as: hosts.authority.svid("thief"))
+        let answer = try await Self.ask(thief, "Authorization: Bearer \(token)\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("belongs to another workload"))
+        #expect(hosts.application.waiting == 0)
+    }
+
+    @Test func `a token bound to an older certificate of the same workload is refused`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let token = hosts.token(for: try hosts.authority.svid("weather-agent"))
+        let wire = try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent"))
+        let answer = try await Self.ask(wire, "Authorization: Bearer \(token)\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("not bound to the certificate"))
+        #expect(answer.contains("www-authenticate: Bearer error=\"invalid_token\""))
+        let entry = try await hosts.server.journal.entry(.requestInbound, allowed: false)
+        #expect(entry.tokenID != nil && entry.peer == hosts.agent)
+    }
+
+    @Test func `a token for another audience, and one without the scope, are refused`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        let other = hosts.desk.issue(audience: "http://server.example:8000/other", scopes: ["forecast"], svid: agent)
+        #expect(try await Self.ask(wire, "Authorization: Bearer \(other.value)\r\n").hasPrefix("HTTP/1.1 401 "))
+        let weak = hosts.desk.issue(audience: "http://server.example:8000/mcp", scopes: [], svid: agent)
+        let answer = try await Self.ask(wire, "Authorization: Bearer \(weak.value)\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("error=\"insufficient_scope\""))
+        #expect(hosts.application.waiting == 0)
+    }
+
+    @Test func `a revoked token is refused at the next request of the same connection`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        let token = hosts.desk.issue(audience: "http://server.example:8000/mcp", scopes: ["forecast"], svid: agent)
+        try await wire.send(Self.get + "Authorization: Bearer \(token.value)\r\n\r\n")
+        let server = try await hosts.application.connection()
+        try await server.receive(through: "\r\n\r\n")
+        try await server.send("HTTP/1.1 204 No Content\r\n\r\n")
+        try await wire.receive(through: "204 No Content\r\n\r\n")
+        hosts.desk.revoke(token)
+        #expect(try await Self.ask(wire, "Authorization: Bearer \(token.value)\r\n").hasPrefix("HTTP/1.1 401 "))
+        #expect(server.peek.isEmpty)
+    }
+
+    @Test func `no token, and two tokens, are refused`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        let bare = try await Self.ask(wire, "")
+        #expect(bare.hasPrefix("HTTP/1.1 401 ") && bare.contains("www-authenticate: Bearer\r\n"))
+        let token = "Authorization: Bearer \(hosts.token(for: agent))\r\n"
+        #expect(try await Self.ask(wire, token + token).hasPrefix("HTTP/1.1 400 "))
+        #expect(hosts.desk.introspections.isEmpty)
+    }
+
+    @Test func `plain text at a permissive listener does not reach a protected resource`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        hosts.server.routes.change { $0.tlsMode = .permissive }
+        let wire = try await Wire.connect(to: hosts.destination)
+        let token = hosts.token(for: try hosts.authority.svid("weather-agent"))
+        let answer = try await Self.ask(wire, "Authorization: Bearer \(token)\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("plain text"))
+    }
+
+    @Test(arguments: ["/other", "/mcpx", "/", "/mcp;x", "/mcp/../admin", "/mcp%2f..", "//mcp", "/%6dcp", "/mcp/./x"])
+    func `a path no resource covers is refused at both ends`(_ path: String) async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let request = "GET \(path) HTTP/1.1\r\nHost: h\r\n"
+        let wire = try await hosts.dial()
+        try await wire.send(request + "\r\n")
+        #expect(try await wire.receive(through: "}").hasPrefix("HTTP/1.1 40"))
+
+        let agent = try hosts.authority.svid("weather-agent")
+        let direct = try await hosts.dialDirectly(as: agent)
+        try await direct.send(request + "Authorization: Bearer \(hosts.token(for: agent))\r\n\r\n")
+        #expect(try await direct.receive(through: "}").hasPrefix("HTTP/1.1 40"))
+        #expect(hosts.application.waiting == 0)
+    }
+
+    @Test func `a refusal of the authorization server reaches the application, and the connection lives on`()
+        async throws
+    {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let wire = try await hosts.dial()
+        hosts.desk.failure.withLock {
+            $0 = Refusal(status: 403, error: "access_denied", reason: "not allowed", remedy: "ask")
+        }
+        let body = "POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"
+        try await wire.send(body)
+        let answer = try await wire.receive(through: "}")
+        #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("\"error\":\"access_denied\""))
+        hosts.desk.failure.withLock { $0 = nil }
+        try await wire.send(body)
+        #expect(try await hosts.application.connection().receive(through: "body").hasPrefix("POST /mcp"))
+    }
+
+    @Test func `a peer that is refused is told in HTTP`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let other = try SPIFFEID("spiffe://prod.example/somebody-else")
+        hosts.client.routes.change { $0.expected = other }
+        let answer = try await Self.ask(hosts.dial(), "")
+        #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("where \(other) is expected"))
+        _ = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
+    }
+
+    @Test func `after the SVID was renewed the next request goes over a connection with the new one`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let wire = try await hosts.dial()
+        try await wire.send(Self.get + "\r\n")
+        let first = try await hosts.application.connection()
+        try await first.receive(through: "\r\n\r\n")
+        let renewed = try hosts.authority.svid("weather-agent")
+        hosts.client.svids.hold(renewed)
+        try await first.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        try await wire.receive(through: "ok")
+        try await wire.send(Self.get + "\r\n")
+        let second = try await hosts.application.connection()
+        try await second.receive(through: "\r\n\r\n")
+        try await second.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew")
+        try await wire.receive(through: "new")
+        #expect(hosts.client.journal.all.last { $0.kind == .requestOutbound }?.svidSerial == renewed.serialNumber)
+    }
+
+    private static func ask(_ wire: Wire, _ headers: String) async throws -> String {
+        try await wire.send(get + headers + "\r\n")
+        return try await wire.receive(through: "}")
+    }
+}
+
+extension TwoHosts {
+    func token(for svid: X509SVID) -> String {
+        desk.issue(audience: "http://server.example:8000/mcp", scopes: ["forecast"], svid: svid).value
+    }
+}

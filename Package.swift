@@ -92,7 +92,13 @@ let everything: [Target] = [
         "ProxyTests",
         ["Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioPosix, nioHTTP1, nioEmbedded, nioSSL, x509, crypto, logging],
     ),
-    tests("ControlPlaneTests", ["ControlPlane", "ControlPlaneAPI", "Issuer", "SPIFFE", "Workloads", grdb, crypto, x509, asn1]),
+    tests(
+        "ControlPlaneTests",
+        [
+            "ControlPlane", "ControlPlaneAPI", "Issuer", "SPIFFE", "Workloads",
+            asyncHTTPClient, grdb, nio, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging,
+        ],
+    ),
     tests("KernelTests", ["Kernel", "Workloads", "KernelABI"]),
     tests("AgentTests", ["Agent", "ControlPlaneAPI", "SPIFFE", "Workloads", "Kernel", x509, crypto]),
 ]

@@ -107,7 +107,7 @@ static __noinline __u32 decide(const struct process_facts *facts, __u32 euid)
 
 		if (!matching)
 			continue;
-		/* The lowest set bit, by halves: BPF has no such instruction. */
+		/* The lowest set bit, by halves: no instruction for it. */
 		for (__u32 half = 32; half; half /= 2) {
 			if (!(matching & ((1ULL << half) - 1))) {
 				matching >>= half;

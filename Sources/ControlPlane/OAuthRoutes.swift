@@ -26,7 +26,11 @@ struct OAuthRoutes: Sendable {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: server().metadata())))
         }
-        router.get("/bundle") { _, _ in try Response.json(state.bundle) }
+        router.get("/bundle") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: try state.bundle.jwksDocument())))
+        }
         router.get("/healthz") { _, _ in
             _ = try await state.store.read { try state.registry.version(in: $0) }
             return try Response.json(["status": "serving"])

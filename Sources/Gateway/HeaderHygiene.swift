@@ -9,16 +9,16 @@ package enum HeaderHygiene {
     package static let peerHeader = "X-Tidemark-Peer"
 
     /// What of a request's headers, or trailers, may go on; the same from a local application and from a peer.
-    package static func request(_ headers: some Sequence<Header>) -> [Header] {
+    package static func request(_ headers: [Header]) -> [Header] {
         strip(headers) { isIdentity($0) || isSingleHop($0) }
     }
 
     /// What of an answer's headers, or trailers, may go on.
-    package static func response(_ headers: some Sequence<Header>) -> [Header] {
+    package static func response(_ headers: [Header]) -> [Header] {
         strip(headers, isSingleHop)
     }
 
-    private static func strip(_ headers: some Sequence<Header>, _ isUnwanted: (String) -> Bool) -> [Header] {
+    private static func strip(_ headers: [Header], _ isUnwanted: (String) -> Bool) -> [Header] {
         let named = Set(headers.filter { canonical($0.name) == "connection" }.flatMap { options($0.value) })
         return headers.filter { header in
             let name = canonical(header.name)
@@ -35,13 +35,14 @@ package enum HeaderHygiene {
 
     /// Letters in lower case and digits stay, anything else becomes `-`.
     static func canonical(_ name: some StringProtocol) -> String {
-        String(decoding: name.utf8.map { byte in
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): byte
-            default: UInt8(ascii: "-")
-            }
-        }, as: UTF8.self)
+        String(
+            decoding: name.utf8.map { byte in
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): byte
+                default: UInt8(ascii: "-")
+                }
+            }, as: UTF8.self)
     }
 
     private static func isIdentity(_ name: String) -> Bool {

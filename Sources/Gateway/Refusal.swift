@@ -95,12 +95,14 @@ extension Refusal {
 
     /// What an auth-param may hold between its quotes, RFC 6750, section 3: no `"`, no `\`, printable ASCII.
     private static func quotable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { scalar in
-            switch scalar {
-            case "\"", "\\": "'"
-            case " "..."~": scalar
-            default: "?"
-            }
-        }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    switch scalar {
+                    case "\"", "\\": "'"
+                    case " "..."~": scalar
+                    default: "?"
+                    }
+                }))
     }
 }

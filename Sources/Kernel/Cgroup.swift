@@ -12,7 +12,8 @@ package struct Cgroup: Sendable, Equatable {
     package init(path: String) throws(KernelError) {
         let real = URL(filePath: path).resolvingSymlinksInPath().path()
         let trimmed = real.count > 1 && real.hasSuffix("/") ? String(real.dropLast()) : real
-        guard FileSystemKind(of: trimmed) == .cgroup2, let mount = Self.mounts.first(where: { isFolder(trimmed, in: $0) })
+        guard FileSystemKind(of: trimmed) == .cgroup2,
+            let mount = Self.mounts.first(where: { isFolder(trimmed, in: $0) })
         else { throw .notCgroupV2(path: path) }
         self.path = trimmed
         name = trimmed == mount ? "/" : String(trimmed.dropFirst(mount.count))

@@ -28,7 +28,7 @@ package final class KernelSession: Sendable {
     private let undelivered: UndeliveredEvents
 
     /// Loads the kernel part and attaches it to the configured cgroup and this thread's network namespace. Where one
-    /// is pinned already its maps are kept and its programs replaced in place, so that nothing is unprotected meanwhile.
+    /// is pinned already its maps are kept and its programs replaced in place: nothing is unprotected meanwhile.
     package static func open(_ configuration: KernelConfiguration) throws(KernelError) -> KernelSession {
         guard geteuid() == 0 else { throw .notRoot(effectiveUserID: geteuid()) }
         let typeInformation = "/sys/kernel/btf/vmlinux"
@@ -141,7 +141,8 @@ extension KernelSession {
         return found.count
     }
 
-    /// Gives the proxy's listening sockets to the kernel part. Until then, and after they close, connections are dropped.
+    /// Gives the proxy's listening sockets to the kernel part. Until then, and after they close, connections are
+    /// dropped.
     package func registerListeners(
         outbound4: CInt?, outbound6: CInt?, inbound4: CInt?, inbound6: CInt?,
     ) throws(KernelError) {

@@ -10,7 +10,9 @@ struct PinDirectory {
     /// Makes it where it does not exist; readable by root alone, for one of the maps holds a key.
     init(path: String) throws(KernelError) {
         self.path = path
-        guard FileSystemKind(of: path) ?? FileSystemKind(of: URL(filePath: path).deletingLastPathComponent().path()) == .bpf
+        guard
+            FileSystemKind(of: path) ?? FileSystemKind(of: URL(filePath: path).deletingLastPathComponent().path())
+                == .bpf
         else { throw .notBPFFileSystem(path: path) }
         for folder in [path, links] {
             guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw .pinDirectory(path: folder, errno: errno) }

@@ -16,7 +16,9 @@ package struct SelectorTables {
             throw .tooManySelectors(count: program.slots.count, maximum: Int(SELECTOR_SLOTS))
         }
         for (bit, slot) in program.slots.enumerated() {
-            guard let handle = handles[slot.workloadID], handle != .none else { throw .noHandle(workloadID: slot.workloadID) }
+            guard let handle = handles[slot.workloadID], handle != .none else {
+                throw .noHandle(workloadID: slot.workloadID)
+            }
             identities.append(handle)
             try add(slot.selector, bit: bit)
         }

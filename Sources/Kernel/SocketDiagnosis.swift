@@ -33,7 +33,9 @@ struct SocketDiagnosis: ~Copyable {
         var found: [Found] = []
         for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
             try exchange { buffer in
-                let message = Self.begin(buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family, id: inet_diag_sockid())
+                let message = Self.begin(
+                    buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family,
+                    id: inet_diag_sockid())
                 let storages = mnl_attr_nest_start(message, UInt16(INET_DIAG_REQ_SK_BPF_STORAGES))
                 mnl_attr_put_u32(message, UInt16(SK_DIAG_BPF_STORAGE_REQ_MAP_FD), UInt32(flows))
                 mnl_attr_nest_end(message, storages)
@@ -48,7 +50,9 @@ struct SocketDiagnosis: ~Copyable {
     /// Its owner's blocked calls return ECONNABORTED, its peer gets a reset.
     mutating func destroy(_ connection: Found) throws(KernelError) {
         try exchange { buffer in
-            Self.begin(buffer, type: UInt16(SOCK_DESTROY), flags: UInt16(NLM_F_ACK), family: connection.family, id: connection.id)
+            Self.begin(
+                buffer, type: UInt16(SOCK_DESTROY), flags: UInt16(NLM_F_ACK), family: connection.family,
+                id: connection.id)
         } each: { _ in
         }
     }
@@ -82,7 +86,9 @@ struct SocketDiagnosis: ~Copyable {
         defer { buffer.deallocate() }
         guard let message = request(buffer) else { return }
         message.pointee.nlmsg_seq = sequence
-        guard mnl_socket_sendto(socket, message, Int(message.pointee.nlmsg_len)) > 0 else { throw .socketDiagnosis(errno: errno) }
+        guard mnl_socket_sendto(socket, message, Int(message.pointee.nlmsg_len)) > 0 else {
+            throw .socketDiagnosis(errno: errno)
+        }
         var ended = false
         while !ended {
             let received = mnl_socket_recvfrom(socket, buffer, 65536)

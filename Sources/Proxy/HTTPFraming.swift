@@ -45,7 +45,7 @@ enum HTTPFraming {
     /// The request as it goes to the next hop.
     static func request(_ head: HTTPRequestHead, adding: [HeaderHygiene.Header], keepAlive: Bool) -> HTTPRequestHead {
         var next = head
-        next.headers = HTTPHeaders(HeaderHygiene.request(head.headers) + adding)
+        next.headers = HTTPHeaders(HeaderHygiene.request(Array(head.headers)) + adding)
         if head.headers.contains(name: "transfer-encoding") {
             next.headers.replaceOrAdd(name: "transfer-encoding", value: "chunked")
         }
@@ -61,7 +61,7 @@ enum HTTPFraming {
         guard codings.isEmpty || isChunkedAlone(codings) else { return nil }
         var next = HTTPResponseHead(
             version: request.version.isModern ? head.version : .http1_0, status: head.status,
-            headers: HTTPHeaders(HeaderHygiene.response(head.headers)),
+            headers: HTTPHeaders(HeaderHygiene.response(Array(head.headers))),
         )
         next.headers.remove(name: "transfer-encoding")
         if !codings.isEmpty { next.headers.remove(name: "content-length") }

@@ -107,7 +107,7 @@ final class HTTPLane {
             guard start(head, &exchange) else { return answer(.badGateway("the server's answer cannot be carried")) }
         case .body(let bytes): front?.write(.body(.byteBuffer(bytes)))
         case .end(let trailers):
-            front?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.response($0)) }))
+            front?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.response(Array($0))) }))
             exchange.answerEnded = true
         }
         phase = .exchanging(exchange)
@@ -222,7 +222,7 @@ final class HTTPLane {
         case .head: abort()  // The decoder never gives a head before the end of the last request.
         case .body(let bytes): back?.write(.body(.byteBuffer(bytes)))
         case .end(let trailers):
-            back?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.request($0)) }))
+            back?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.request(Array($0))) }))
             var exchange = exchange
             exchange.requestEnded = true
             phase = .exchanging(exchange)

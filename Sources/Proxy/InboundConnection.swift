@@ -65,10 +65,12 @@ actor InboundConnection {
             throw ProxyError.peerRefused("no managed workload listens at \(destination.text)")
         }
         facts.workload = route.workload
-        entry = environment.live.insert(LiveConnections.Entry(
-            side: .inbound(destination: destination), workload: route.workload, looksInside: !route.resources.isEmpty,
-            journal: facts, channels: [downstream],
-        ))
+        entry = environment.live.insert(
+            LiveConnections.Entry(
+                side: .inbound(destination: destination), workload: route.workload,
+                looksInside: !route.resources.isEmpty,
+                journal: facts, channels: [downstream],
+            ))
         try await identify(route)
         try establish()
         if route.resources.isEmpty {

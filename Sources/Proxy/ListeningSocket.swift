@@ -35,7 +35,9 @@ final class ListeningSocket: Sendable {
         let status = bytes.withUnsafeMutableBytes {
             getsockname(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
         }
-        guard status == 0 else { throw .socket(operation: "getsockname of", address: "descriptor \(descriptor)", errno: errno) }
+        guard status == 0 else {
+            throw .socket(operation: "getsockname of", address: "descriptor \(descriptor)", errno: errno)
+        }
         // The port lies behind the 2-byte family, in network byte order, in IPv4's and IPv6's addresses alike.
         return UInt16(bytes[2]) << 8 | UInt16(bytes[3])
     }

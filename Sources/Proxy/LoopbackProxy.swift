@@ -52,9 +52,7 @@ package final class LoopbackProxy: Service {
     ///
     /// - Parameter outboundPort: 0 lets the kernel choose.
     package func bind(outboundPort: UInt16) async throws -> ListeningDescriptors {
-        let outbound4 = try ListeningSocket(on: SocketAddress(ipAddress: "127.0.0.1", port: Int(outboundPort)))
-        let port = try ListeningSocket.port(of: outbound4.descriptor)
-        let outbound6 = try Self.ifIPv6 { try ListeningSocket(on: SocketAddress(ipAddress: "::1", port: Int(port))) }
+        let (outbound4, outbound6, port) = try Self.outboundPair(outboundPort)
         let inbound4 = try ListeningSocket(on: SocketAddress(ipAddress: "127.0.0.1", port: 0))
         let inbound6 = try Self.ifIPv6 { try ListeningSocket(on: SocketAddress(ipAddress: "::1", port: 0)) }
         listeners.withLock { listeners in
@@ -127,6 +125,20 @@ package final class LoopbackProxy: Service {
         switch socket.direction {
         case .outbound: await OutboundConnection.serve(socket.descriptor, environment, on: group.next())
         case .inbound: await InboundConnection.serve(socket.descriptor, environment, on: group.next())
+        }
+    }
+
+    private static func outboundPair(_ wanted: UInt16) throws -> (ListeningSocket, ListeningSocket?, UInt16) {
+        var tries = 0
+        while true {
+            let outbound4 = try ListeningSocket(on: SocketAddress(ipAddress: "127.0.0.1", port: Int(wanted)))
+            let port = try ListeningSocket.port(of: outbound4.descriptor)
+            do {
+                let address = try SocketAddress(ipAddress: "::1", port: Int(port))
+                return (outbound4, try ifIPv6 { try ListeningSocket(on: address) }, port)
+            } catch ProxyError.socket(_, _, EADDRINUSE) where wanted == 0 && tries < 16 {
+                tries += 1  // The port chosen for IPv4 is taken in IPv6; another will be free in both.
+            }
         }
     }
 

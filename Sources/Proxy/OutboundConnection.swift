@@ -49,10 +49,11 @@ actor OutboundConnection {
     private func serve(_ descriptor: CInt) async {
         guard let downstream = try? await ProxyChannel.adopt(descriptor, on: eventLoop) else { return }
         let route = route()
-        entry = environment.live.insert(LiveConnections.Entry(
-            side: .outbound(destination: flow.destination), workload: flow.workload,
-            looksInside: !route.resources.isEmpty, journal: facts, channels: [downstream],
-        ))
+        entry = environment.live.insert(
+            LiveConnections.Entry(
+                side: .outbound(destination: flow.destination), workload: flow.workload,
+                looksInside: !route.resources.isEmpty, journal: facts, channels: [downstream],
+            ))
         do {
             try await carry(downstream, looksInside: !route.resources.isEmpty)
         } catch {

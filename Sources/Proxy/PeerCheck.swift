@@ -61,10 +61,11 @@ final class PeerCheck: Sendable {
             guard let leaf = chain.first else { throw SVIDError.chainEmpty }
             let decision = decide(id)
             guard decision.isAllowed else { return .refused(decision.reason) }
-            return .accepted(PeerIdentity(
-                id: id, thumbprint: try CertificateThumbprint(of: leaf), serial: leaf.serialNumber.hexadecimal,
-                because: decision.reason,
-            ))
+            return .accepted(
+                PeerIdentity(
+                    id: id, thumbprint: try CertificateThumbprint(of: leaf), serial: leaf.serialNumber.hexadecimal,
+                    because: decision.reason,
+                ))
         } catch {
             return .refused("\(error)")
         }

@@ -28,6 +28,7 @@ enum ProxyChannel {
         }
     }
 
+    /// A host that vanished without a word is noticed after two minutes of silence: its connections would never end.
     private static func bootstrap(
         on eventLoop: any EventLoop, handlers: @escaping @Sendable () throws -> [any ChannelHandler],
     ) -> ClientBootstrap {
@@ -35,6 +36,10 @@ enum ProxyChannel {
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
             .channelOption(.recvAllocator, value: receiveSizes)
             .channelOption(.writeBufferWaterMark, value: .init(low: 64 * 1024, high: 256 * 1024))
             .channelInitializer { channel in

@@ -45,7 +45,8 @@ package struct KeyDirectory: Sendable {
             try file.write(contentsOf: Data(text.utf8))
             try file.synchronize()
             try file.close()
-            _ = try FileManager.default.replaceItemAt(target, withItemAt: draft)
+            // Not replaceItemAt, which wants a file to replace.
+            guard rename(draft.path, target.path) == 0 else { throw CocoaError(.fileWriteUnknown) }
         } catch {
             try? FileManager.default.removeItem(at: draft)
             throw .unwritable(path: target.path, reason: "\(error)")

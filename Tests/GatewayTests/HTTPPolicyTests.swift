@@ -10,7 +10,8 @@ import Workloads
     private let now = Date()
 
     init() throws {
-        policy = HTTPPolicy(resources: try [Self.resource("/mcp"), Self.resource("/mcp/admin", scopes: ["admin", "read"])])
+        policy = HTTPPolicy(
+            resources: try [Self.resource("/mcp"), Self.resource("/mcp/admin", scopes: ["admin", "read"])])
         caller = HTTPPolicy.Caller(
             id: try SPIFFEID("spiffe://prod.example/agent"), thumbprint: CertificateThumbprint(der: Data([1, 2, 3])),
         )
@@ -35,7 +36,8 @@ import Workloads
     }
 
     @Test(arguments: [
-        (["Bearer"], 400), (["Bearer "], 400), (["Basic eDp5"], 400), (["Bearer a b"], 400), (["Bearer a, Bearer b"], 400),
+        (["Bearer"], 400), (["Bearer "], 400), (["Basic eDp5"], 400), (["Bearer a b"], 400),
+        (["Bearer a, Bearer b"], 400),
         (["Bearer a=b"], 400), (["Bearer a", "Bearer a"], 400), (["Bearer é"], 400), ([], 401), (["token"], 400),
         (["Bearer \(String(repeating: "a", count: 16_385))"], 400),
     ])
@@ -104,7 +106,8 @@ import Workloads
     }
 
     private func facts(
-        subject: SPIFFEID? = nil, audience: String = "http://server.example:8000/mcp", scopes: Set<String> = ["forecast"],
+        subject: SPIFFEID? = nil, audience: String = "http://server.example:8000/mcp",
+        scopes: Set<String> = ["forecast"],
         thumbprint: String?? = .none, expiresIn seconds: TimeInterval = 60,
     ) -> TokenFacts {
         TokenFacts(

@@ -3,7 +3,8 @@ import Testing
 
 @Suite("Header hygiene") struct HeaderHygieneTests {
     @Test(arguments: [
-        "Authorization", "AUTHORIZATION", "X-Tidemark-Peer", "x_tidemark_peer", "X-Tidemark_Peer", "X-Tidemark-Anything",
+        "Authorization", "AUTHORIZATION", "X-Tidemark-Peer", "x_tidemark_peer", "X-Tidemark_Peer",
+        "X-Tidemark-Anything",
         "X.Tidemark.Peer", "X-SPIFFE-ID", "X_Spiffe_Id", "X-Forwarded-Client-Cert", "x_forwarded_client_cert",
         "X-SSL-Client-Cert", "X-SSL-Client-Verify", "SSL-Client-Cert", "DPoP", "Txn-Token", "Workload-Identity-Token",
         "Workload-Proof-Token", "OAuth-Client-Attestation", "OAuth-Client-Attestation-PoP", "Client-Cert",

@@ -3,7 +3,8 @@ import Testing
 
 @Suite("Request target") struct RequestTargetTests {
     @Test(arguments: [
-        ("/", "/"), ("/mcp", "/mcp"), ("/mcp/", "/mcp/"), ("/mcp?x=/../%2e", "/mcp"), ("/a/b.c/~d_e-f", "/a/b.c/~d_e-f"),
+        ("/", "/"), ("/mcp", "/mcp"), ("/mcp/", "/mcp/"), ("/mcp?x=/../%2e", "/mcp"),
+        ("/a/b.c/~d_e-f", "/a/b.c/~d_e-f"),
         ("/caf%C3%A9", "/caf%C3%A9"), ("/a%20b", "/a%20b"), ("/...", "/..."), ("/a..b", "/a..b"),
     ])
     func `a plain path passes as it is`(_ target: String, _ path: String) throws {

@@ -13,7 +13,8 @@ extension KernelSessionTests {
                 try room.install(Selector(userIDs: [1001]))
                 let workload = try room.start("server.py")
                 let key = try #require(room.kernel.facts(of: workload.pid)?.key)
-                let listener = try InternetEndpoint("127.0.0.1 9000"), proxy = try InternetEndpoint("127.0.0.1 \(Room.outboundPort)")
+                let listener = try InternetEndpoint("127.0.0.1 9000"),
+                    proxy = try InternetEndpoint("127.0.0.1 \(Room.outboundPort)")
                 _ = try workload.run("listen 127.0.0.1 9000")
                 _ = try workload.run("close")
                 _ = try workload.run("connect 127.0.0.1 \(Room.outboundPort)")

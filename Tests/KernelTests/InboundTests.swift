@@ -11,7 +11,8 @@ extension KernelSessionTests {
 
         /// - Parameters: where it listens, of which family, and where it is dialled.
         @Test(arguments: [
-            ("0.0.0.0", "4", "10.99.0.1"), ("10.99.0.1", "4", "10.99.0.1"), ("::", "6", "fd99::1"), ("::", "6", "10.99.0.1"),
+            ("0.0.0.0", "4", "10.99.0.1"), ("10.99.0.1", "4", "10.99.0.1"), ("::", "6", "fd99::1"),
+            ("::", "6", "10.99.0.1"),
         ])
         func `a connection to a managed listener reaches the proxy, then the application, which sees the true client`(
             _ bound: String, _ family: String, _ dialled: String,
@@ -52,7 +53,9 @@ extension KernelSessionTests {
                     if expected { try room.kernel.prepareUpstream(fd: dialler.descriptor, client: source) }
                     try workload.send("accept")
                     try dialler.connect(to: endpoint)
-                    #expect(try workload.answer() == (expected ? "\(source.address)|40002 \(source.address)|40002" : "error TIMEOUT"))
+                    #expect(
+                        try workload.answer()
+                            == (expected ? "\(source.address)|40002 \(source.address)|40002" : "error TIMEOUT"))
                 }
             }
         }

@@ -245,7 +245,9 @@ import Workloads
             let second = try KernelSession.open(room.configuration)
             #expect(!room.kernel.adopted)
             #expect(second.adopted)
-            #expect(try room.pinnedLinks().filter { !$0.key.hasPrefix("process_") } == before.filter { !$0.key.hasPrefix("process_") })
+            #expect(
+                try room.pinnedLinks().filter { !$0.key.hasPrefix("process_") }
+                    == before.filter { !$0.key.hasPrefix("process_") })
             #expect(second.loadCredentials() == [1, 2, 3])
             #expect(second.facts(of: workload.pid)?.arguments == ["python3", "agent.py"])
             #expect(try room.dial(workload).flow?.identity == Room.identity)
@@ -308,7 +310,9 @@ import Workloads
 
             configuration = room.configuration
             configuration.pinDirectory = "/tmp/tidemark"
-            #expect(throws: KernelError.notBPFFileSystem(path: "/tmp/tidemark")) { try KernelSession.open(configuration) }
+            #expect(throws: KernelError.notBPFFileSystem(path: "/tmp/tidemark")) {
+                try KernelSession.open(configuration)
+            }
 
             configuration = room.configuration
             configuration.cgroupPath += "/elsewhere"

@@ -88,7 +88,9 @@ final class Room {
     func dial(_ workload: Workload, _ command: String = "connect \(managedIPv4) \(managedPort)") throws -> Arrival {
         try workload.send(command)
         let watched = proxy.prefix(2) + direct
-        var polled = (watched.map(\.descriptor) + [workload.outputDescriptor]).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var polled = (watched.map(\.descriptor) + [workload.outputDescriptor]).map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
         guard poll(&polled, nfds_t(polled.count), 5000) > 0 else { return .failed("nothing happened") }
         guard let ready = polled.firstIndex(where: { $0.revents != 0 }), ready < watched.count else {
             return .failed(try workload.answer())

@@ -4,8 +4,10 @@ import Testing
 
 @Suite("HTTP lane") struct HTTPLaneTests {
     @Test func `events of a stream arrive one by one, while it is open`() async throws {
-        let (_, wire, server) = try await Self.asked("GET /mcp HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n")
-        try await server.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        let (_, wire, server) = try await Self.asked(
+            "GET /mcp HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n")
+        try await server.send(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         try await wire.receive(through: "\r\n\r\n")
         for number in 1...3 {
             let event = "event: message\r\ndata: \(number)\r\n\r\n"
@@ -65,14 +67,15 @@ import Testing
         let answer = try await wire.receive(through: "}")
         #expect(answer.hasPrefix("HTTP/1.1 400 ") || answer.hasPrefix("HTTP/1.1 501 "))
         #expect(answer.contains("connection: close"))
-        _ = try await wire.end()
+        try await wire.inputClosed()
         #expect(wire.peek.isEmpty && hosts.application.waiting == 0)
     }
 
     @Test func `chunks split anywhere are the same body`() async throws {
         let hosts = try await TwoHosts(resources: ["/mcp"])
         let wire = try await hosts.dial()
-        let request = "POST /mcp HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nget_fo\r\n6\r\nrecast\r\n0\r\n\r\n"
+        let request =
+            "POST /mcp HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nget_fo\r\n6\r\nrecast\r\n0\r\n\r\n"
         for byte in request.utf8 { try await wire.send([byte]) }
         let server = try await hosts.application.connection()
         let head = try await server.receive(through: "\r\n\r\n")
@@ -115,7 +118,7 @@ import Testing
         let head = try await wire.receive(through: "\r\n\r\n").lowercased()
         #expect(head.contains("transfer-encoding: chunked") && head.contains("connection: close"))
         try await wire.receive(through: "all of it\r\n0\r\n\r\n")
-        #expect(try await wire.end() == .closed)
+        try await wire.inputClosed()
     }
 
     @Test func `a client that asks to close is obeyed at both ends`() async throws {

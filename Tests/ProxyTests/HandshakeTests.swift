@@ -82,7 +82,8 @@ import Workloads
         let hosts = try await TwoHosts()
         #expect(try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent", notAfter: -5)).end() == .reset)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
-        #expect(entry.reason.contains("\(hosts.agent) is not signed by an authority of its trust domain, or not valid now"))
+        #expect(
+            entry.reason.contains("\(hosts.agent) is not signed by an authority of its trust domain, or not valid now"))
     }
 
     @Test func `a client without a certificate is refused`() async throws {

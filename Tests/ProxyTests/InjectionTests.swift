@@ -1,6 +1,7 @@
 import Gateway
 import Proxy
 import SPIFFE
+import Synchronization
 import Testing
 import Workloads
 
@@ -36,7 +37,8 @@ import Workloads
         let agent = try hosts.authority.svid("weather-agent")
         let wire = try await hosts.dialDirectly(as: agent)
         let token = hosts.token(for: agent)
-        try await wire.send(Self.get + "\(spelling): spiffe://prod.example/admin\r\nAuthorization: Bearer \(token)\r\n\r\n")
+        try await wire.send(
+            Self.get + "\(spelling): spiffe://prod.example/admin\r\nAuthorization: Bearer \(token)\r\n\r\n")
         let seen = try await hosts.application.connection().receive(through: "\r\n\r\n").lowercased()
         #expect(!seen.contains("admin"))
         #expect(seen.contains("\r\nx-tidemark-peer: \(hosts.agent)\r\n"))

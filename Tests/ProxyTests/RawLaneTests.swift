@@ -23,6 +23,16 @@ import Workloads
         #expect(outbound.process?.pid == 4711)
     }
 
+    @Test func `IPv6 goes the same way`() async throws {
+        let hosts = try await TwoHosts()
+        let wire = try await hosts.dial(over: "::1")
+        try await wire.send("ping")
+        try await hosts.application.connection().receive(through: "ping")
+        let outbound = try await hosts.client.journal.entry(.connectionOutbound, allowed: true)
+        let inbound = try await hosts.server.journal.entry(.connectionInbound, allowed: true)
+        #expect(outbound.connection?.hasPrefix("[::1]:") == true && outbound.connection == inbound.connection)
+    }
+
     @Test func `the application is told of its client before the dial`() async throws {
         let hosts = try await TwoHosts()
         let wire = try await hosts.dial()

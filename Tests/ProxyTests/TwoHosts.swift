@@ -51,7 +51,9 @@ final class TwoHosts: Sendable {
     /// - Parameters:
     ///   - resources: paths below the server's address that need a token.
     ///   - trusting: further bundles both hosts know.
-    init(resources paths: [String] = [], trusting others: [TrustBundle] = [], limits: ProxyLimits = ProxyLimits())
+    init(
+        resources paths: [String] = [], trusting others: [TrustBundle] = [], limits: ProxyLimits = ProxyLimits()
+    )
         async throws
     {
         authority = try Authority("prod.example")
@@ -79,12 +81,15 @@ final class TwoHosts: Sendable {
     }
 
     /// What a redirected `connect()` of the agent's process gives.
-    func dial() async throws -> Wire {
+    ///
+    /// - Parameter loopback: `127.0.0.1`, or `::1` for the listeners of IPv6.
+    func dial(over loopback: String = "127.0.0.1") async throws -> Wire {
+        let destination = loopback == "::1" ? try address6() : destination
         let flow = OutboundFlow(
             process: ProcessKey(pid: 4711, startTime: 1), workload: agent, destination: destination,
         )
         let port = Int(client.descriptors.outboundPort)
-        return try await Wire.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: port)) { source in
+        return try await Wire.connect(to: SocketAddress(ipAddress: loopback, port: port), in: self) { source in
             self.client.flows.expect(flow, from: source)
         }
     }
@@ -102,7 +107,12 @@ final class TwoHosts: Sendable {
         configuration.certificateVerification = .noHostnameVerification
         configuration.trustRoots = .certificates([])
         configure(&configuration)
-        return try await Wire.connect(to: destination, tls: NIOSSLContext(configuration: configuration))
+        return try await Wire.connect(to: destination, tls: NIOSSLContext(configuration: configuration), in: self)
+    }
+
+    private func address6() throws -> SocketAddress {
+        guard let descriptor = server.descriptors.inbound6 else { throw TimedOut(description: "no IPv6 here") }
+        return try SocketAddress(ipAddress: "::1", port: Int(ListeningSocket.port(of: descriptor)))
     }
 
     private static func address(of descriptor: CInt) throws -> SocketAddress {

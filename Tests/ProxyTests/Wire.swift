@@ -39,16 +39,19 @@ final class Wire: Sendable {
 
     let channel: any Channel
     private let inbox: Inbox
+    /// Lives as long as this end does.
+    private let world: TwoHosts?
 
-    init(_ channel: any Channel, _ inbox: Inbox) {
+    init(_ channel: any Channel, _ inbox: Inbox, in world: TwoHosts? = nil) {
         self.channel = channel
         self.inbox = inbox
+        self.world = world
     }
 
     /// - Parameters:
     ///   - beforeConnect: is given the port this end will have.
     static func connect(
-        to address: SocketAddress, tls: NIOSSLContext? = nil,
+        to address: SocketAddress, tls: NIOSSLContext? = nil, in world: TwoHosts? = nil,
         beforeConnect: @escaping @Sendable (UInt16) -> Void = { _ in },
     ) async throws -> Wire {
         let inbox = Inbox()
@@ -69,7 +72,7 @@ final class Wire: Sendable {
                 }
             }
             .connect(to: address).get()
-        return Wire(channel, inbox)
+        return Wire(channel, inbox, in: world)
     }
 
     func send(_ text: String) async throws { try await send(Array(text.utf8)) }

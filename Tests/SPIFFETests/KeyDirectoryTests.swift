@@ -4,7 +4,7 @@ import SPIFFE
 import Testing
 
 @Suite("Key directory")
-struct KeyDirectoryTests: ~Copyable {
+final class KeyDirectoryTests {
     let url = FileManager.default.temporaryDirectory.appending(path: "tidemark-keys-\(UUID().uuidString)")
 
     deinit { try? FileManager.default.removeItem(at: url) }

@@ -16,7 +16,7 @@ struct TestAuthority {
     init(
         _ domain: String, under parent: TestAuthority? = nil, keyCertSign: Bool = true, pathLength: Int? = nil,
     ) throws {
-        let subject = try DistinguishedName { CommonName("\(domain) \(parent == nil ? "root" : "intermediate")") }
+        let subject = try DistinguishedName { CommonName("\(domain) \(parent == nil ? "root" : "below \(UUID())")") }
         certificate = try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey),
             notValidBefore: Self.now - 3600, notValidAfter: Self.now + 86_400,

@@ -54,7 +54,8 @@ private enum Failure: Error, CustomStringConvertible {
         switch self {
         case .usage: "usage: bpf-compiler <clang> <source.bpf.c> <output.swift>"
         case .clang(let status):
-            "clang ended with status \(status); its message is above. Missing headers: apt install libbpf-dev linux-libc-dev"
+            "clang ended with status \(status); its message is above. "
+                + "Missing headers: apt install libbpf-dev linux-libc-dev"
         }
     }
 }

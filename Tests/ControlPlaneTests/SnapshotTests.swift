@@ -1,0 +1,92 @@
+import ControlPlane
+import ControlPlaneAPI
+import Foundation
+import GRDB
+import SPIFFE
+import Testing
+import Workloads
+
+@Suite struct SnapshotTests {
+    @Test func `a connected agent is sent each version, and counts as connected`() async throws {
+        try await TestControlPlane.serve { plane in
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                var snapshots = client.snapshots().makeAsyncIterator()
+                let first = try #require(try await snapshots.next())
+                #expect(first.identities.isEmpty)
+                #expect(first.bundle == plane.state.bundle)
+                #expect(try await plane.operators.status().agents.map(\.connected) == [true])
+
+                let applied = try await plane.apply(Manifests.identity("mine") + "---\n" + Manifests.identity("theirs", group: "other"))
+                let second = try #require(try await snapshots.next())
+                #expect(second.version == applied.version)
+                #expect(second.identities.map(\.name) == ["mine"])
+                #expect(second.svidLifetime == 120)
+
+                try await client.acknowledge(Acknowledgement(version: second.version, error: "a map is full"))
+                let status = try #require(try await plane.operators.status().agents.first)
+                #expect(status.acknowledgedVersion == second.version)
+                #expect(status.error == "a map is full")
+            }
+        }
+    }
+
+    @Test func `endpoints make a new version when they change, and only then`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.identity("mine"))
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                let before = try await plane.operators.status().version
+                let endpoint = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("mine"))
+                try await client.report(endpoints: EndpointReport(endpoints: [endpoint]))
+                #expect(try await plane.operators.status().version == before + 1)
+                try await client.report(endpoints: EndpointReport(endpoints: [endpoint]))
+                #expect(try await plane.operators.status().version == before + 1)
+                #expect(try await client.snapshots().first { _ in true }?.endpoints == [endpoint])
+                try await client.report(endpoints: EndpointReport(endpoints: []))
+                #expect(try await plane.operators.status().version == before + 2)
+            }
+        }
+    }
+
+    @Test func `an agent cannot say where a workload of another group listens`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.identity("theirs", group: "other"))
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                let claim = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("theirs"))
+                #expect(await problem { try await client.report(endpoints: EndpointReport(endpoints: [claim])) } == "not_in_group")
+            }
+        }
+    }
+
+    @Test func `a stream ends when its agent's record is removed`() async throws {
+        try await TestControlPlane.serve { plane in
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                var snapshots = client.snapshots().makeAsyncIterator()
+                _ = try await snapshots.next()
+                try await plane.state.store.database.write { try $0.execute(sql: "DELETE FROM agents") }
+                _ = try await plane.apply(Manifests.identity("mine"))
+                #expect(try await snapshots.next() == nil)
+            }
+        }
+    }
+
+    @Test func `a client goes on with a new SVID while its stream stays`() async throws {
+        try await TestControlPlane.serve { plane in
+            let first = try await plane.agent(name: "first")
+            let second = try await plane.agent(name: "second")
+            try await plane.withClient(as: first) { client in
+                var snapshots = client.snapshots().makeAsyncIterator()
+                _ = try await snapshots.next()
+                try await client.present(second, trust: .bundle(plane.state.bundle))
+                try await client.acknowledge(Acknowledgement(version: 1))
+                let acknowledged = try await plane.operators.status().agents.filter { $0.acknowledgedVersion == 1 }
+                #expect(acknowledged.map(\.spiffeID) == [second.id.description])
+                _ = try await plane.apply(Manifests.identity("mine"))
+                #expect(try await snapshots.next()?.version == 2)
+            }
+        }
+    }
+}

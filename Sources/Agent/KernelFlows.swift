@@ -47,7 +47,9 @@ package struct AgentRoutes: RoutePolicy {
         InternetEndpoint(destination).flatMap { policy.current.outbound(workload: workload, destination: $0) }
             // The workload is no longer this host's: whoever the peer is, it may not be spoken to.
             ?? OutboundRoute(
-                expected: nil, peers: PeerPolicy(trustDomain: workload.trustDomain, allowed: []), resources: [],
+                expected: nil,
+                peers: PeerPolicy(trustDomain: workload.trustDomain, allowed: [], withdrawn: [workload]),
+                resources: [],
             )
     }
 

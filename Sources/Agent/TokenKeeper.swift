@@ -1,5 +1,6 @@
 import ControlPlaneAPI
 import Foundation
+import Gateway
 package import Logging
 package import Proxy
 package import SPIFFE
@@ -36,7 +37,7 @@ package actor TokenKeeper: TokenSource {
             if let held = tokens[key], held.token.expiresAt > now, case ControlPlaneError.unreachable = error {
                 return held.token
             }
-            throw AgentError.tokenUnavailable(resource: resource.resource.text, reason: "\(error)")
+            throw Self.refusal(of: error, resource: resource.resource)
         }
     }
 
@@ -45,6 +46,17 @@ package actor TokenKeeper: TokenSource {
         let known = Set(resources.map(\.resource))
         tokens = tokens.filter { known.contains($0.key.resource) }
         registered = []
+    }
+
+    /// The authorization server's "no" is the caller's to know; that it is away passes.
+    private static func refusal(of error: any Error, resource: ResourceURL) -> any Error {
+        guard case ControlPlaneError.problem(let problem) = error else {
+            return AgentError.tokenUnavailable(resource: resource.text, reason: "\(error)")
+        }
+        return Refusal(
+            status: 403, error: problem.error, reason: "no access token for \(resource): \(problem.message)",
+            remedy: "allow the workload in the ProtectedResource's allowedSPIFFEIDs",
+        )
     }
 
     private func request(_ key: Key, resource: ProtectedResource, svid: X509SVID) -> Task<AccessToken, any Error> {

@@ -83,8 +83,8 @@ extension ControlPlaneRefusal {
     private var message: String {
         switch self {
         case .joinTokenUnknown: "this join token is not known here; create one with `tidemark join-token create`"
-        case .joinTokenUsed: "this join token was used before, and each works once; create another one"
-        case .joinTokenExpired: "this join token has run out; create another one"
+        case .joinTokenUsed: "this join token was used before, and each works once; create another with `tidemark join-token create`"
+        case .joinTokenExpired: "this join token has run out; create another with `tidemark join-token create`"
         case .agentName(let name, let reason): "\"\(name)\" cannot name an agent: \(reason)"
         case .agentGroup(let group, let reason): "\"\(group)\" cannot name an agent group: \(reason)"
         case .lifetime(let seconds, let allowed):

@@ -19,7 +19,7 @@ enum IPAddressName {
     private static func sixteen(_ text: String) -> [UInt8]? {
         let halves = text.components(separatedBy: "::")
         let groups = halves.map { half in half.isEmpty ? [] : half.split(separator: ":", omittingEmptySubsequences: false) }
-        let words = groups.map { $0.compactMap { $0.count <= 4 ? UInt16($0, radix: 16) : nil } }
+        let words = groups.map { $0.compactMap { $0.count <= 4 && $0.allSatisfy(\.isHexDigit) ? UInt16($0, radix: 16) : nil } }
         guard zip(groups, words).allSatisfy({ $0.count == $1.count }) else { return nil }
         let missing = 8 - words.joined().count
         switch halves.count {

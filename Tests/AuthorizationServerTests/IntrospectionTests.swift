@@ -3,6 +3,7 @@ import Crypto
 import Foundation
 import SPIFFE
 import Testing
+import Workloads
 
 @Suite("Introspection and revocation")
 struct IntrospectionTests {

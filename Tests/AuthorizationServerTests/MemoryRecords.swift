@@ -40,7 +40,10 @@ extension MemoryRecords: OAuthStore {
 
     func token(_ id: String) -> IssuedToken? { tokens[id] }
 
-    func revokeToken(_ id: String, at time: Date) { tokens[id]?.revokedAt = tokens[id]?.revokedAt ?? time }
+    func revokeToken(_ id: String, at time: Date) {
+        guard tokens[id]?.revokedAt == nil else { return }
+        tokens[id]?.revokedAt = time
+    }
 }
 
 extension MemoryRecords: OAuthDirectory {

@@ -1,4 +1,5 @@
 import AuthorizationServer
+import Crypto
 import Foundation
 import SPIFFE
 import Testing

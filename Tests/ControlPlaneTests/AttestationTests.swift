@@ -62,7 +62,7 @@ import Testing
             _ = try await plane.apply(Manifests.identity("mine") + "---\n" + Manifests.identity("theirs", group: "other"))
             let agent = try await plane.agent()
             let mine = try await plane.workload("mine", of: agent)
-            #expect(mine.id == (try TestControlPlane.id("mine")))
+            #expect(mine.id.description == "spiffe://test.example/mine")
             for path in ["theirs", "nobody", "tidemark/server", "tidemark/agent/weather/host-a"] {
                 #expect(await problem { try await plane.workload(path, of: agent) } == "not_in_group")
             }

@@ -17,7 +17,8 @@ import Testing
         try await TestControlPlane.serve(in: directory) { plane in
             #expect(plane.state.bundle == bundle)
             #expect(try await plane.operators.status().version == version)
-            #expect(try await plane.workload("client", of: agent).id == (try TestControlPlane.id("client")))
+            let client = try await plane.workload("client", of: agent)
+            #expect(client.id.description == "spiffe://test.example/client")
             #expect(try await plane.operators.verifyAudit().intact)
         }
     }

@@ -4,17 +4,18 @@ from laboratory import eventually
 
 
 def agent_with_token(lab, name, token):
-    """What an agent with that token says until it gives up."""
+    """What one more agent with that token says until it gives up, or for ten seconds; on cp, which has none yet."""
     return lab.shell(
         f"""
         mkdir -p "$LAB_DIR/{name}/state"
         sed -e "s/^name: .*/name: {name}/" -e "s|^joinTokenFile: .*|joinTokenFile: $LAB_DIR/{name}/join-token|" \\
             -e "s|^stateDirectory: .*|stateDirectory: $LAB_DIR/{name}/state|" -e "s|agent-a.sock|agent-{name}.sock|" \\
-            -e "s|^pinDirectory: .*|pinDirectory: $LAB_DIR/a/bpf/{name}|" -e "s|^cgroup: .*|cgroup: $LAB_CGROUP/a/{name}|" \\
+            -e "s|^pinDirectory: .*|pinDirectory: $LAB_DIR/a/bpf/{name}|" -e "s|^cgroup: .*|cgroup: $LAB_CGROUP/{name}|" \\
             "$LAB_DIR/a/agent.yaml" >"$LAB_DIR/{name}/agent.yaml"
         printf %s '{token}' >"$LAB_DIR/{name}/join-token"
-        lab_make_cgroup "$LAB_CGROUP/a/{name}"
-        lab_run a a/{name} timeout 20 "$LAB_BIN/tidemarkd" run --config "$LAB_DIR/{name}/agent.yaml"
+        lab_make_cgroup "$LAB_CGROUP/{name}"
+        lab_make_cgroup "$LAB_CGROUP/{name}/agent"
+        lab_run cp {name}/agent timeout 10 "$LAB_BIN/tidemarkd" run --config "$LAB_DIR/{name}/agent.yaml"
         """,
         check=False,
     )

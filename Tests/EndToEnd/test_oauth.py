@@ -133,7 +133,7 @@ def test_a_jwt_svid_authenticates_a_client_that_also_shows_its_certificate(serve
     ({"resource": "http://other.example/mcp"}, 400, "invalid_target"),
     ({"resource": RESOURCE + "#x"}, 400, "invalid_target"),
     ({"scope": "weather:write"}, 400, "invalid_scope"),
-    ({"client_id": None}, 401, "invalid_client"),
+    ({"client_id": None}, 400, "invalid_request"),
     ({"client_id": spiffe_id("weather-mcp-server")}, 401, "invalid_client"),
 ])
 def test_wrong_token_requests_get_the_rfcs_codes(server, client, changes, status, error):

@@ -22,10 +22,10 @@ def test_apply_tells_created_changed_and_unchanged(server):
 
 
 @pytest.mark.parametrize("old, new, place, words", [
-    ("process:uid: [501, 1001]", "process:uid: [501, x]", ":11:", "process:uid"),
-    ("process:name: [python]", "process:nome: [python]", ":12:", "process:nome"),
-    ("workloadID: weather-mcp-server\n---", "workloadID: weather mcp\n---", ":14:", "workloadID"),
-    ("kind: WorkloadIdentity", "kind: WorkloadIdentities", ":2:", "kind"),
+    ("process:uid: [501, 1001]", "process:uid: [501, x]", ":10:26:", "process:uid"),
+    ("process:name: [python]", "process:nome: [python]", ":11:7:", "process:nome"),
+    ("workloadID: weather-mcp-server\n---", "workloadID: weather mcp\n---", ":13:15:", "workloadID"),
+    ("kind: WorkloadIdentity", "kind: WorkloadIdentities", ":2:7:", "kind"),
     ("  selectors:", "  selectors: {", ":", ""),
 ])
 def test_a_mistake_names_its_place_and_applies_nothing(server, old, new, place, words):
@@ -68,7 +68,8 @@ def test_one_changed_byte_breaks_the_chain(server, agent):
 
 
 @pytest.mark.parametrize("body, status", [
-    (b"{", 400), (b"[]", 400), (b"{}", 400), (b"\xff\xfe", 400), (b'{"joinToken":"' + b"x" * 2_000_000 + b'"}', 413)])
+    (b"{", 400), (b"[]", 400), (b"{}", 400), (b"\xff\xfe", 400), (b'{"joinToken":"' + b"x" * 2_000_000 + b'"}', 413)],
+    ids=["half", "list", "empty", "no text", "oversized"])
 def test_malformed_and_oversized_bodies_get_an_answer(server, body, status):
     answer = requests.post(f"{server.url}/v1/agents/attest", verify=server.ca, data=body, timeout=10,
                            headers={"content-type": "application/json"})

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Issuer
+import SPIFFE
 import SwiftASN1
 import Testing
 import X509
@@ -17,14 +18,12 @@ struct RequestForge {
         key: Certificate.PrivateKey, names: [GeneralName] = [],
         algorithm: Certificate.SignatureAlgorithm = .ecdsaWithSHA256,
     ) throws -> Data {
-        var attributes = CertificateSigningRequest.Attributes()
-        if !names.isEmpty {
-            let wish = try Certificate.Extensions {
-                SubjectAlternativeNames(names)
-                BasicConstraints.isCertificateAuthority(maxPathLength: nil)
-            }
-            attributes.append(try .init(ExtensionRequest(extensions: wish)))
+        let wish = try Certificate.Extensions {
+            SubjectAlternativeNames(names)
+            BasicConstraints.isCertificateAuthority(maxPathLength: nil)
         }
+        let attributes = try CertificateSigningRequest.Attributes(
+            names.isEmpty ? [] : [.init(ExtensionRequest(extensions: wish))])
         let request = try CertificateSigningRequest(
             version: .v1, subject: DistinguishedName { CommonName("whatever") }, privateKey: key, attributes: attributes,
             signatureAlgorithm: algorithm)

@@ -62,7 +62,10 @@ let everything: [Target] = [
     room("Gateway", ["SPIFFE", "Workloads"]),
     room(
         "Proxy",
-        ["SPIFFE", "Gateway", "Workloads", nio, nioPosix, nioHTTP1, nioTLS, nioSSL, x509, crypto, asn1, lifecycle, logging],
+        [
+            "SPIFFE", "Gateway", "Workloads", nio, nioPosix, nioHTTP1, nioTLS, nioSSL, x509, crypto, asn1, lifecycle,
+            logging,
+        ],
     ),
     room(
         "ControlPlane",
@@ -80,8 +83,10 @@ let everything: [Target] = [
     ),
 
     program("tidemarkd", ["Agent", "ControlPlaneAPI", argumentParser, logging, lifecycle, unixSignals, yams]),
-    program("tidemark-server", ["ControlPlane", "ControlPlaneAPI", argumentParser, logging, lifecycle, unixSignals, yams]),
-    program("tidemark", ["ControlPlaneAPI", "Workloads", "SPIFFE", argumentParser, asyncHTTPClient, nio, logging, yams]),
+    program(
+        "tidemark-server", ["ControlPlane", "ControlPlaneAPI", argumentParser, logging, lifecycle, unixSignals, yams]),
+    program(
+        "tidemark", ["ControlPlaneAPI", "Workloads", "SPIFFE", argumentParser, asyncHTTPClient, nio, logging, yams]),
 
     tests("SPIFFETests", ["SPIFFE", x509, crypto, asn1]),
     tests("WorkloadsTests", ["Workloads", "SPIFFE"]),
@@ -90,7 +95,10 @@ let everything: [Target] = [
     tests("GatewayTests", ["Gateway", "SPIFFE", "Workloads"]),
     tests(
         "ProxyTests",
-        ["Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioPosix, nioHTTP1, nioEmbedded, nioSSL, x509, crypto, logging],
+        [
+            "Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioPosix, nioHTTP1, nioEmbedded, nioSSL, x509, crypto,
+            logging,
+        ],
     ),
     tests(
         "ControlPlaneTests",

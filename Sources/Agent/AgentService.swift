@@ -31,7 +31,8 @@ package struct AgentService: Service {
         }
 
         let link = ControlPlaneLink(
-            configuration: configuration, vault: KernelVault(kernel: kernel), bundle: lastSnapshot?.bundle, logger: logger,
+            configuration: configuration, vault: KernelVault(kernel: kernel), bundle: lastSnapshot?.bundle,
+            logger: logger,
         )
         let forwarder = AuditForwarder(link: link, logger: logger)
         let journal = AgentJournal(forwarder: forwarder, refusals: refusals, evidence: evidence)

@@ -45,7 +45,9 @@ package struct EnforcedPolicy: Sendable {
         withdrawn = Set(snapshot.withdrawn)
         remote = Dictionary(
             snapshot.endpoints.compactMap { endpoint in
-                InternetAddress(endpoint.address).map { (InternetEndpoint(address: $0, port: endpoint.port), endpoint.workload) }
+                InternetAddress(endpoint.address).map {
+                    (InternetEndpoint(address: $0, port: endpoint.port), endpoint.workload)
+                }
             },
             uniquingKeysWith: { first, _ in first },
         )
@@ -70,7 +72,9 @@ package struct EnforcedPolicy: Sendable {
 
     /// What the proxy should know when `workload` dials `destination`.
     package func outbound(workload: SPIFFEID, destination: InternetEndpoint) -> OutboundRoute? {
-        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else { return nil }
+        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else {
+            return nil
+        }
         let expected = reachable[destination] ?? remote[destination]
         return OutboundRoute(
             expected: expected,
@@ -81,7 +85,9 @@ package struct EnforcedPolicy: Sendable {
 
     /// What the proxy should know of a connection that came in for `destination`.
     package func inbound(destination: InternetEndpoint, workload: SPIFFEID) -> InboundRoute? {
-        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else { return nil }
+        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else {
+            return nil
+        }
         return InboundRoute(
             workload: workload,
             peers: PeerPolicy(trustDomain: domain, allowed: identity.allowedInbound, withdrawn: withdrawn),

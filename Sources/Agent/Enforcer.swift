@@ -42,7 +42,8 @@ package actor Enforcer {
         logger.info(
             "policy enforced",
             metadata: [
-                "version": "\(snapshot.version)", "identities": "\(snapshot.identities.count)", "connections_cut": "\(cut)",
+                "version": "\(snapshot.version)", "identities": "\(snapshot.identities.count)",
+                "connections_cut": "\(cut)",
             ],
         )
     }
@@ -56,7 +57,9 @@ package actor Enforcer {
                 .flatMap { $0.key == socket.process ? current.matcher.match($0).workloadID : nil }
             let handle = workloadID.flatMap { handles.handles(for: [$0])[$0] } ?? .none
             if handle != socket.identity { try kernel.setListenerIdentity(socket.endpoint, handle) }
-            if let workload = workloadID.flatMap(current.spiffeID(forWorkloadID:)) { managed.append((socket, workload)) }
+            if let workload = workloadID.flatMap(current.spiffeID(forWorkloadID:)) {
+                managed.append((socket, workload))
+            }
         }
         policy.change { policy in
             policy.listeners = Dictionary(managed.map { ($0.socket.endpoint, $0.workload) }) { first, _ in first }

@@ -19,7 +19,8 @@ package struct Explainer: Sendable {
         guard let facts = kernel.facts(of: pid) else {
             throw Problem(
                 error: "process_unknown",
-                message: "no exec of process \(pid) was recorded: it ended, never existed, or started before the agent; "
+                message:
+                    "no exec of process \(pid) was recorded: it ended, never existed, or started before the agent; "
                     + "restart it to give it an identity",
             )
         }
@@ -42,7 +43,8 @@ package struct Explainer: Sendable {
             notes.append("rests on claimed facts alone: whoever can start a process can have this identity")
         case .workload: break
         case .unmanaged:
-            notes.append("no identity: it connects without an SVID, and MUTUAL listeners of managed workloads refuse it")
+            notes.append(
+                "no identity: it connects without an SVID, and MUTUAL listeners of managed workloads refuse it")
         }
         if facts.argumentsTruncated { notes.append("argv was longer than what is kept; the end is missing above") }
         return notes + refusals.of(facts.key).map { "refused lately: \($0)" }

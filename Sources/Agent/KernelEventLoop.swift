@@ -23,7 +23,9 @@ struct KernelEventLoop: Sendable {
     }
 
     private func identified(_ process: ProcessKey, _ handle: IdentityHandle) {
-        guard let workload = handles.workloadID(of: handle).flatMap(policy.current.spiffeID(forWorkloadID:)) else { return }
+        guard let workload = handles.workloadID(of: handle).flatMap(policy.current.spiffeID(forWorkloadID:)) else {
+            return
+        }
         journal.recordIdentified(process, as: workload)
         // Fetched ahead of need; a failure shows at the first connection, with its reason.
         Task { _ = try? await svids.svid(for: workload, process: process) }

@@ -78,7 +78,9 @@ package actor SVIDKeeper: SVIDSource {
                 X509SVIDRequest(spiffeID: workload, csr: request.der, process: process.flatMap(evidence)),
             )
             let svid = try request.svid(from: answer.chain)
-            guard svid.id == workload else { throw AgentError.svidUnavailable(workload, reason: "it came for \(svid.id)") }
+            guard svid.id == workload else {
+                throw AgentError.svidUnavailable(workload, reason: "it came for \(svid.id)")
+            }
             if policy.current.owns(workload) { states[workload] = .held(svid) }
             logger.debug("SVID", metadata: ["spiffe_id": "\(workload)", "serial": "\(svid.serialNumber)"])
             return svid
@@ -98,7 +100,8 @@ package actor SVIDKeeper: SVIDSource {
             group.addTask { try await FirstAnswer.of(task) }
             group.addTask {
                 try await Task.sleep(for: patience)
-                throw AgentError.svidUnavailable(workload, reason: "the control plane did not answer within \(patience)")
+                throw AgentError.svidUnavailable(
+                    workload, reason: "the control plane did not answer within \(patience)")
             }
             defer { group.cancelAll() }
             guard let first = try await group.next() else { throw CancellationError() }

@@ -52,14 +52,14 @@ package struct AuthorizationServer: Sendable {
     /// Always answers; nothing changed when the status is 4xx or 5xx.
     package func handle(_ request: OAuthRequest) async -> OAuthResponse {
         guard let endpoint = Endpoint(path: request.path) else {
-            return .json(404, ["error": "not_found", "error_description": "see the issuer's metadata for what is here"])
+            return .error(404, "not_found", "see the issuer's metadata for what is here")
         }
         guard request.method == endpoint.method else { return .methodNotAllowed(endpoint.method) }
         guard request.body.count <= Self.maximumBodyBytes else {
-            return .json(413, ["error": "invalid_request", "error_description": "at most 64 KiB are read"])
+            return .error(413, "invalid_request", "at most 64 KiB are read")
         }
         if let expected = endpoint.contentType, !request.has(contentType: expected) {
-            return .json(415, ["error": "invalid_request", "error_description": .string("send \(expected)")])
+            return .error(415, "invalid_request", "send \(expected)")
         }
         return await answer(request, at: endpoint)
     }

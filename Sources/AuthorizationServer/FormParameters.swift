@@ -16,7 +16,8 @@ struct FormParameters {
             }
             values[name, default: []].append(value)
         }
-        if let twice = values.keys.sorted().first(where: { values[$0, default: []].count > 1 && !Self.repeatable.contains($0) }) {
+        let repeated = values.filter { $0.value.count > 1 }.keys
+        if let twice = repeated.sorted().first(where: { !Self.repeatable.contains($0) }) {
             throw OAuthRefusal(.invalidRequest, "parameter \"\(twice.prefix(64))\" comes twice")
         }
         // A parameter without a value counts as omitted, RFC 6749, section 3.2.
@@ -39,7 +40,9 @@ struct FormParameters {
             switch byte {
             case UInt8(ascii: "+"): plain.append(0x20)
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else { return nil }
+                guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
+                    return nil
+                }
                 plain.append(high << 4 | low)
             default: plain.append(byte)
             }

@@ -14,10 +14,13 @@ package struct OAuthResponse: Sendable {
         return OAuthResponse(status: status, headers: headers, body: Data(JSONValue.object(members).description.utf8))
     }
 
+    /// RFC 6749, section 5.2.
+    static func error(_ status: Int, _ code: String, _ description: String) -> OAuthResponse {
+        json(status, ["error": .string(code), "error_description": .string(description)])
+    }
+
     static func refusal(_ refusal: OAuthRefusal) -> OAuthResponse {
-        var response = json(refusal.code.status, [
-            "error": .string(refusal.code.rawValue), "error_description": .string(refusal.code.generic),
-        ])
+        var response = error(refusal.code.status, refusal.code.rawValue, refusal.code.generic)
         // RFC 9110, section 11.6.1, wants a challenge with each 401; never Basic, which would invite a secret.
         if refusal.code == .invalidClient { response.headers.append(("WWW-Authenticate", "Bearer realm=\"tidemark\"")) }
         return response
@@ -25,9 +28,7 @@ package struct OAuthResponse: Sendable {
 
     /// RFC 9110, section 15.5.6.
     static func methodNotAllowed(_ allowed: String) -> OAuthResponse {
-        var response = json(405, [
-            "error": "invalid_request", "error_description": .string("use \(allowed) here"),
-        ])
+        var response = error(405, "invalid_request", "use \(allowed) here")
         response.headers.append(("Allow", allowed))
         return response
     }

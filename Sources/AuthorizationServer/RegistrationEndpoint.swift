@@ -42,7 +42,8 @@ extension AuthorizationServer {
         let bundles = try await directory.bundles()
         let svid = try statement.map { try statementSVID($0, bundles: bundles) }
         if let certificate, let svid, certificate.spiffeID != svid.id {
-            throw OAuthRefusal(.invalidSoftwareStatement, "statement of \(svid.id) over a connection of another workload")
+            throw OAuthRefusal(
+                .invalidSoftwareStatement, "statement of \(svid.id) over a connection of another workload")
         }
         guard let id = svid?.id ?? certificate?.spiffeID else {
             throw OAuthRefusal(.invalidClient, "neither a certificate nor a software statement")
@@ -70,7 +71,9 @@ extension AuthorizationServer {
         guard [configuration.trustDomain.uri, configuration.issuer].contains(svid.issuer) else {
             throw OAuthRefusal(.invalidSoftwareStatement, "iss of \(svid.id)'s statement is not of its trust domain")
         }
-        guard svid.issuedAt != nil else { throw OAuthRefusal(.invalidSoftwareStatement, "\(svid.id)'s statement has no iat") }
+        guard svid.issuedAt != nil else {
+            throw OAuthRefusal(.invalidSoftwareStatement, "\(svid.id)'s statement has no iat")
+        }
         return svid
     }
 

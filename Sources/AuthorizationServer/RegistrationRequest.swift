@@ -11,7 +11,9 @@ struct RegistrationRequest {
         do { value = try JSONValue(parsing: body) } catch {
             throw OAuthRefusal(.invalidClientMetadata, "the body is no strict JSON, \(error)")
         }
-        guard let members = value.object else { throw OAuthRefusal(.invalidClientMetadata, "the body is no JSON object") }
+        guard let members = value.object else {
+            throw OAuthRefusal(.invalidClientMetadata, "the body is no JSON object")
+        }
         if let statement = members["software_statement"], statement.string == nil {
             throw OAuthRefusal(.invalidSoftwareStatement, "software_statement is no string")
         }
@@ -42,7 +44,8 @@ struct ClientMetadata: Equatable {
         let method = try Self.text("token_endpoint_auth_method", in: members)
         self.method = method.flatMap(ClientAuthenticationMethod.init)
         guard method == nil || self.method != nil else {
-            throw OAuthRefusal(.invalidClientMetadata, "token_endpoint_auth_method is neither spiffe_jwt nor spiffe_x509")
+            throw OAuthRefusal(
+                .invalidClientMetadata, "token_endpoint_auth_method is neither spiffe_jwt nor spiffe_x509")
         }
         try Self.checkGrants(members["grant_types"])
         guard members["redirect_uris"] == nil || members["redirect_uris"] == .array([]) else {

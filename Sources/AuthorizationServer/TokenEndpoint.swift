@@ -72,11 +72,12 @@ extension AuthorizationServer {
 
     /// RFC 6749, section 5.1; without a refresh token, section 4.4.3.
     private func tokenResponse(_ token: IssuedToken) throws -> OAuthResponse {
-        .json(200, [
+        let members: [String: JSONValue] = [
             "access_token": .string(try tokens.encode(token)),
             "token_type": "Bearer",
             "expires_in": .integer(Int64(token.expiresAt.timeIntervalSince(token.issuedAt))),
             "scope": .string(token.scopes.joined(separator: " ")),
-        ])
+        ]
+        return .json(200, members)
     }
 }

@@ -22,7 +22,8 @@ enum TokenPolicy {
         }
         guard let name = names.first else {
             guard allowed.count == 1 else {
-                return .refuse(OAuthRefusal(.invalidTarget, "\(client) named no resource and may have \(allowed.count)"))
+                return .refuse(
+                    OAuthRefusal(.invalidTarget, "\(client) named no resource and may have \(allowed.count)"))
             }
             return grant(allowed[0], scope: scope)
         }

@@ -26,7 +26,8 @@ extension AgentDesk {
             // A workload deleted a moment ago still listens; its address stays known so that nobody calls it bare.
             let known = own.union(try state.registry.withdrawn(in: database))
             if let stranger = report.endpoints.first(where: { !known.contains($0.workload) }) {
-                throw ControlPlaneRefusal.notInGroup("no manifest gives \(stranger.workload) to agent group \"\(agent.group)\"")
+                throw ControlPlaneRefusal.notInGroup(
+                    "no manifest gives \(stranger.workload) to agent group \"\(agent.group)\"")
             }
             let changed = try AgentDirectory.replaceEndpoints(report.endpoints, of: agent, in: database)
             if changed { try state.registry.raiseVersion(now: now, in: database) }

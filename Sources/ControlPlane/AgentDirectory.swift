@@ -21,7 +21,8 @@ package enum AgentDirectory {
         group: String, expiresAt: Date, by operatorName: String, now: Date, in database: Database,
     ) throws -> String {
         let token = SymmetricKey(size: .bits256).withUnsafeBytes { $0.hexadecimal }
-        try database.execute(sql: "DELETE FROM join_tokens WHERE expires_at < ?", arguments: [now.milliseconds - 86_400_000])
+        try database.execute(
+            sql: "DELETE FROM join_tokens WHERE expires_at < ?", arguments: [now.milliseconds - 86_400_000])
         try database.execute(
             sql: "INSERT INTO join_tokens (sha256, agent_group, expires_at) VALUES (?, ?, ?)",
             arguments: [digest(token), group, expiresAt.milliseconds],
@@ -40,7 +41,8 @@ package enum AgentDirectory {
     /// The group a token lets into, if it still does.
     package static func group(ofJoinToken token: String, now: Date, in database: Database) throws -> String {
         let row = try Row.fetchOne(
-            database, sql: "SELECT agent_group, expires_at, used_at FROM join_tokens WHERE sha256 = ?", arguments: [digest(token)])
+            database, sql: "SELECT agent_group, expires_at, used_at FROM join_tokens WHERE sha256 = ?",
+            arguments: [digest(token)])
         guard let row else { throw ControlPlaneRefusal.joinTokenUnknown }
         guard row["used_at"] == nil else { throw ControlPlaneRefusal.joinTokenUsed }
         guard now.milliseconds < row["expires_at"] as Int64 else { throw ControlPlaneRefusal.joinTokenExpired }
@@ -63,7 +65,9 @@ package enum AgentDirectory {
 
     // MARK: Agents
 
-    package static func identifier(trustDomain: TrustDomain, group: String, name: String) throws(ControlPlaneRefusal) -> SPIFFEID {
+    package static func identifier(
+        trustDomain: TrustDomain, group: String, name: String
+    ) throws(ControlPlaneRefusal) -> SPIFFEID {
         guard !name.contains("/") else { throw .agentName(name, reason: "a slash is not allowed") }
         guard name.utf8.count <= 253 else { throw .agentName(name, reason: "253 bytes are allowed") }
         do {
@@ -97,7 +101,8 @@ package enum AgentDirectory {
         let entry = AuditChain.Entry(
             time: now, type: "agent.attested",
             details: [
-                "spiffeID": .string(agent.id.description), "agentGroup": .string(agent.group), "svidSerial": .string(svidSerial),
+                "spiffeID": .string(agent.id.description), "agentGroup": .string(agent.group),
+                "svidSerial": .string(svidSerial),
             ],
         )
         try AuditChain.append([entry], to: database)
@@ -120,7 +125,8 @@ package enum AgentDirectory {
     }
 
     /// - Returns: whether anything is different from this agent's last report.
-    package static func replaceEndpoints(_ endpoints: [Endpoint], of agent: Agent, in database: Database) throws -> Bool {
+    package static func replaceEndpoints(_ endpoints: [Endpoint], of agent: Agent, in database: Database) throws -> Bool
+    {
         guard try Set(Self.endpoints(of: agent.id, in: database)) != Set(endpoints) else { return false }
         try database.execute(sql: "DELETE FROM endpoints WHERE agent = ?", arguments: [agent.id.description])
         for endpoint in endpoints {
@@ -142,7 +148,9 @@ package enum AgentDirectory {
                 """,
             arguments: [agent?.description],
         )
-        return try rows.map { try Endpoint(address: $0["address"], port: $0["port"], workload: SPIFFEID($0["workload"])) }
+        return try rows.map {
+            try Endpoint(address: $0["address"], port: $0["port"], workload: SPIFFEID($0["workload"]))
+        }
     }
 
     /// - Parameter connected: who holds a snapshot stream now.

@@ -27,12 +27,13 @@ struct AgentRoutes: Sendable {
     }
 
     private func addReports(to router: Router<ConnectionContext>) {
-        router.get("/v1/agents/self/snapshots") { _, context in
+        router.get("/v1/agents/self/snapshots") { request, context in
             guard let peer = try await Peer.onConnection(context.channel) else {
                 throw ControlPlaneRefusal.certificateMissing
             }
             let agent = try await desk.agent(peer)
-            return SnapshotStream(state: desk.state, desk: desk, peer: peer, agent: agent, logger: context.logger).response()
+            return SnapshotStream(state: desk.state, desk: desk, peer: peer, agent: agent, body: request.body)
+                .response()
         }
         router.post("/v1/agents/self/acknowledge") { request, context in
             let agent = try await agent(context)

@@ -6,8 +6,8 @@ package import SPIFFE
 
 /// The append-only record of what happened, each entry hashed together with the one before.
 ///
-/// `hash = SHA-256(previous hash ‖ canonical text)`, where the hash is 32 bytes (none before the first entry) and the canonical
-/// text is the JSON object of `details`, `sequence`, `source`, `time` and `type` with sorted keys and no white space.
+/// `hash = SHA-256(previous hash ‖ canonical text)`, where the hash is 32 bytes (none before the first entry) and the
+/// canonical text is the JSON object of `details`, `sequence`, `source`, `time` and `type` with sorted keys and no white space.
 package enum AuditChain {
     /// An entry that has no place in the chain yet.
     package struct Entry: Sendable {
@@ -68,11 +68,14 @@ package enum AuditChain {
                 last = link
             }
         } catch let error as DatabaseError {
-            return broken(at: last.sequence + 1, records: last.sequence, "it cannot be read: \(error.message ?? "\(error)")")
+            return broken(
+                at: last.sequence + 1, records: last.sequence, "it cannot be read: \(error.message ?? "\(error)")")
         }
         let appended = try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'audit'") ?? 0
         guard appended == last.sequence else {
-            return broken(at: last.sequence + 1, records: last.sequence, "\(appended) records were appended, the last ones are missing")
+            return broken(
+                at: last.sequence + 1, records: last.sequence,
+                "\(appended) records were appended, the last ones are missing")
         }
         return AuditVerification(records: last.sequence, intact: true)
     }
@@ -132,8 +135,12 @@ private struct Link {
 
     /// - Returns: nil where this record follows `last`.
     func fault(after last: Link) throws -> String? {
-        guard sequence == last.sequence + 1 else { return "the record is missing; the next one there is has number \(sequence)" }
-        guard try hash == digest(after: last.hash) else { return "its hash does not fit its text and the record before" }
+        guard sequence == last.sequence + 1 else {
+            return "the record is missing; the next one there is has number \(sequence)"
+        }
+        guard try hash == digest(after: last.hash) else {
+            return "its hash does not fit its text and the record before"
+        }
         return nil
     }
 

@@ -69,7 +69,8 @@ package struct ConfigurationFile: Sendable, Equatable {
     /// `90s`, `2m`, `24h`.
     static func duration(_ text: String, key: String) throws(ConfigurationError) -> Duration {
         let seconds: [Character: Int64] = ["s": 1, "m": 60, "h": 3600]
-        guard let unit = text.last.flatMap({ seconds[$0] }), let count = Int64(text.dropLast()), (0...1_000_000).contains(count)
+        guard let unit = text.last.flatMap({ seconds[$0] }), let count = Int64(text.dropLast()),
+            (0...1_000_000).contains(count)
         else { throw .value(key: key, found: text, expected: "a duration such as 90s, 2m or 24h") }
         return .seconds(count * unit)
     }

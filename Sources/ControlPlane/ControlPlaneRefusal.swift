@@ -83,7 +83,8 @@ extension ControlPlaneRefusal {
     private var message: String {
         switch self {
         case .joinTokenUnknown: "this join token is not known here; create one with `tidemark join-token create`"
-        case .joinTokenUsed: "this join token was used before, and each works once; create another with `tidemark join-token create`"
+        case .joinTokenUsed:
+            "this join token was used before, and each works once; create another with `tidemark join-token create`"
         case .joinTokenExpired: "this join token has run out; create another with `tidemark join-token create`"
         case .agentName(let name, let reason): "\"\(name)\" cannot name an agent: \(reason)"
         case .agentGroup(let group, let reason): "\"\(group)\" cannot name an agent group: \(reason)"
@@ -94,14 +95,18 @@ extension ControlPlaneRefusal {
         case .notInGroup(let reason): reason
         case .signingRequest(let reason): "the signing request was refused: \(reason)"
         case .manifest(let findings):
-            "the file was not applied: \(findings.count) \(findings.count == 1 ? "finding" : "findings"); correct and apply again"
-        case .noSuchManifest(let kind, let name): "there is no \(kind) named \"\(name)\"; `tidemark get` lists what there is"
-        case .noSuchRoute(let path): "\(path) is nothing this server answers to with this method; docs/cli.md lists what is"
+            "nothing of the file was applied; correct what is found and apply again (findings: \(findings.count))"
+        case .noSuchManifest(let kind, let name):
+            "there is no \(kind) named \"\(name)\"; `tidemark get` lists what there is"
+        case .noSuchRoute(let path):
+            "\(path) is nothing this server answers to with this method; docs/cli.md lists what is"
         case .body(let reason): "the body cannot be read: \(reason)"
         case .bodyTooLarge(let maximum): "the body is larger than \(maximum) bytes; send less at a time"
-        case .parameter(let name, let value, let expected): "parameter \(name)=\(value) is invalid; expected \(expected)"
+        case .parameter(let name, let value, let expected):
+            "parameter \(name)=\(value) is invalid; expected \(expected)"
         case .storageFull: "the server's disk is full and nothing was changed; free space on it and try again"
-        case .storage(let reason): "the server's database failed and nothing was changed: \(reason); see the server's log"
+        case .storage(let reason):
+            "the server's database failed and nothing was changed: \(reason); see the server's log"
         case .issuing(let reason): "the certificate could not be issued: \(reason); see the server's log"
         case .unforeseen(let reason): "the server failed: \(reason); see its log"
         }

@@ -56,9 +56,7 @@ package struct ControlPlaneService: Service {
         let router = Router(context: ConnectionContext.self)
         router.add(middleware: ProblemMiddleware())
         AgentRoutes(desk: AgentDesk(state: state)).add(to: router)
-        let records = OAuthRecords(
-            store: state.store, registry: state.registry, bundle: state.bundle, hub: state.hub, now: state.now)
-        OAuthRoutes(state: state, records: records, key: tokenKey, issuer: issuer).add(to: router)
+        OAuthRoutes(state: state, records: OAuthRecords(state: state), key: tokenKey, issuer: issuer).add(to: router)
         let listen = state.configuration.listen
         return Application(
             router: router,

@@ -12,6 +12,15 @@ package struct OAuthRecords: Sendable {
     let bundle: TrustBundle
     let hub: SnapshotHub
     let now: @Sendable () -> Date
+    private let strangers = RefusalBudget(perMinute: 60)
+
+    init(state: ControlPlaneState) {
+        store = state.store
+        registry = state.registry
+        bundle = state.bundle
+        hub = state.hub
+        now = state.now
+    }
 }
 
 extension OAuthRecords: OAuthDirectory {
@@ -55,8 +64,12 @@ extension OAuthRecords: OAuthStore {
         try await store.write { database in
             // Asked again inside the transaction: a manifest may have gone since the token was decided.
             let content = try registry.content(in: database)
-            guard TokenLedger.isEntitled(token.client, to: token.audience, by: content, trustDomain: registry.trustDomain)
-            else { throw ControlPlaneRefusal.notInGroup("\(token.client) may not have a token for \(token.audience) any more") }
+            guard
+                TokenLedger.isEntitled(token.client, to: token.audience, by: content, trustDomain: registry.trustDomain)
+            else {
+                throw ControlPlaneRefusal.notInGroup(
+                    "\(token.client) may not have a token for \(token.audience) any more")
+            }
             try TokenLedger.record(token, in: database)
         }
     }
@@ -91,6 +104,8 @@ extension OAuthRecords: OAuthStore {
 extension OAuthRecords: OAuthJournal {
     package func record(_ event: OAuthEvent) async throws {
         let time = now()
+        // Whoever proves nothing must not be able to fill the disk with refusals.
+        guard event.caller != nil || strangers.take(at: time) else { return }
         try await store.write { try AuditChain.append([event.entry(at: time)], to: $0) }
     }
 }

@@ -13,7 +13,9 @@ package struct OperatorDesk: Sendable {
         self.issuer = issuer
     }
 
-    package func apply(_ request: ApplyRequest, by operatorName: String) async throws(ControlPlaneRefusal) -> ApplyResponse {
+    package func apply(
+        _ request: ApplyRequest, by operatorName: String
+    ) async throws(ControlPlaneRefusal) -> ApplyResponse {
         let manifests: [Manifest]
         do {
             manifests = try Manifest.decode(yaml: request.yaml, file: request.file)

@@ -13,7 +13,8 @@ enum OperatorName {
     static func of(_ channel: any Channel) async -> String {
         guard let provider = channel as? any SocketOptionProvider else { return "unknown" }
         // SO_PEERCRED, 17 on each architecture Linux and Swift have in common.
-        let answer: EventLoopFuture<Credentials> = provider.unsafeGetSocketOption(level: .socket, name: .init(rawValue: 17))
+        let answer: EventLoopFuture<Credentials> = provider.unsafeGetSocketOption(
+            level: .socket, name: .init(rawValue: 17))
         guard let credentials = try? await answer.get() else { return "unknown" }
         return "uid \(credentials.uid)"
     }

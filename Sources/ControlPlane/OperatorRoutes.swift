@@ -21,7 +21,8 @@ struct OperatorRoutes: Sendable {
             return try Response.json(await desk.delete(kind: kind, name: name, by: OperatorName.of(context.channel)))
         }
         router.post("/v1/join-tokens") { request, context in
-            try Response.json(await desk.joinToken(request.json(JoinTokenRequest.self), by: OperatorName.of(context.channel)))
+            try Response.json(
+                await desk.joinToken(request.json(JoinTokenRequest.self), by: OperatorName.of(context.channel)))
         }
         router.get("/v1/status") { _, _ in try Response.json(await desk.status()) }
         router.get("/v1/audit/verify") { _, _ in try Response.json(await desk.verifyAudit()) }

@@ -68,7 +68,8 @@ package struct Registry: Sendable {
         let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
         if !changes.isEmpty {
             try AuditChain.append(
-                changes.map { entry("manifest.\($0.1.result.rawValue)", for: $0.0, by: operatorName, now: now) }, to: database)
+                changes.map { entry("manifest.\($0.1.result.rawValue)", for: $0.0, by: operatorName, now: now) },
+                to: database)
             try follow(from: RegistryContent(stored.values), to: content, now: now, in: database)
         }
         return ApplyResponse(version: try version(in: database), documents: outcomes)
@@ -79,7 +80,8 @@ package struct Registry: Sendable {
         kind: String, name: String, by operatorName: String, now: Date, in database: Database,
     ) throws -> DeleteResponse {
         let stored = try manifests(in: database)
-        guard let manifest = stored.values.first(where: { $0.kind.lowercased() == kind.lowercased() && $0.name == name })
+        guard
+            let manifest = stored.values.first(where: { $0.kind.lowercased() == kind.lowercased() && $0.name == name })
         else { throw ControlPlaneRefusal.noSuchManifest(kind: kind, name: name) }
         try database.execute(
             sql: "DELETE FROM manifests WHERE kind = ? AND name = ?", arguments: [manifest.kind, manifest.name])
@@ -168,6 +170,9 @@ extension Registry {
 
     /// The SPIFFE IDs an agent of this group may act for.
     package func identities(ofGroup group: String, in database: Database) throws -> Set<SPIFFEID> {
-        Set(try content(in: database).identities.filter { $0.agentGroup == group }.map { try $0.spiffeID(in: trustDomain) })
+        Set(
+            try content(in: database).identities.filter { $0.agentGroup == group }.map {
+                try $0.spiffeID(in: trustDomain)
+            })
     }
 }

@@ -31,7 +31,8 @@ struct RegistryContent: Sendable {
             do {
                 // Fail closed: with such a name a workload could pass for the control plane or an agent.
                 let isReserved = try (identity.spiffeID(in: domain).path + "/").hasPrefix(IssuancePolicy.reservedPath)
-                return isReserved ? "\(place): expected a name outside tidemark/, which is the control plane's own" : nil
+                return isReserved
+                    ? "\(place): expected a name outside tidemark/, which is the control plane's own" : nil
             } catch {
                 return "\(place): \(error)"
             }
@@ -41,7 +42,8 @@ struct RegistryContent: Sendable {
     private var resourceConflicts: [String] {
         Dictionary(grouping: resources, by: \.resource.text).values.filter { $0.count > 1 }.map { same in
             let names = same.map(\.name).sorted().joined(separator: " and ")
-            return "ProtectedResource \(names) have the same spec.resource \(same[0].resource); expected one manifest a resource"
+            return
+                "ProtectedResource \(names) have the same spec.resource \(same[0].resource); expected one for each"
         }.sorted()
     }
 }

@@ -50,7 +50,8 @@ extension Request {
     func integer(_ name: String, in allowed: ClosedRange<Int64>, standard: Int64) throws(ControlPlaneRefusal) -> Int64 {
         guard let text = parameter(name) else { return standard }
         guard let value = Int64(text), allowed.contains(value) else {
-            throw .parameter(name, value: text, expected: "an integer of \(allowed.lowerBound) to \(allowed.upperBound)")
+            throw .parameter(
+                name, value: text, expected: "an integer of \(allowed.lowerBound) to \(allowed.upperBound)")
         }
         return value
     }

@@ -68,9 +68,12 @@ final class ServerCertificate: Service {
     }
 
     private static func tls(_ svid: X509SVID, _ bundle: TrustBundle) throws -> TLSConfiguration {
+        let key = Array(svid.privateKey.derRepresentation)
         var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try svid.chain.map { .certificate(try NIOSSLCertificate(bytes: $0.derBytes(), format: .der)) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(svid.privateKey.derRepresentation), format: .der)),
+            certificateChain: try svid.chain.map {
+                .certificate(try NIOSSLCertificate(bytes: $0.derBytes(), format: .der))
+            },
+            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: key, format: .der)),
         )
         configuration.minimumTLSVersion = .tlsv13
         configuration.applicationProtocols = ["http/1.1"]

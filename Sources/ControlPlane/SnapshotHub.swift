@@ -22,8 +22,14 @@ package actor SnapshotHub: Service {
 
     package var connected: Set<SPIFFEID> { Set(streams.values.map(\.agent)) }
 
-    /// The first element comes at once.
-    package func open(for agent: SPIFFEID) -> AsyncStream<Void> {
+    package struct Wakings: Sendable {
+        /// The first one comes at once.
+        package let sequence: AsyncStream<Void>
+        /// Ends the sequence, which takes the agent off the list of the connected.
+        package let end: @Sendable () -> Void
+    }
+
+    package func open(for agent: SPIFFEID) -> Wakings {
         let (wakings, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         opened += 1
         let number = opened
@@ -32,7 +38,7 @@ package actor SnapshotHub: Service {
             Task { await self?.forget(number) }
         }
         wake.yield()
-        return wakings
+        return Wakings(sequence: wakings, end: { wake.finish() })
     }
 
     package func wakeAll() {
@@ -43,7 +49,9 @@ package actor SnapshotHub: Service {
     package func run() async throws {
         await withGracefulShutdownHandler {
             while true {
-                do { try await cancelWhenGracefulShutdown { try await Task.sleep(for: self.heartbeat) } } catch { break }
+                do { try await cancelWhenGracefulShutdown { try await Task.sleep(for: self.heartbeat) } } catch {
+                    break
+                }
                 wakeAll()
             }
             endAll()

@@ -2,7 +2,6 @@ import ControlPlaneAPI
 import Foundation
 import Hummingbird
 import HummingbirdCore
-import Logging
 import NIOCore
 import SPIFFE
 
@@ -12,22 +11,29 @@ struct SnapshotStream: Sendable {
     let desk: AgentDesk
     let peer: Peer
     let agent: AgentDirectory.Agent
-    let logger: Logger
+    /// The request's, watched so that a client that hangs up ends the stream at once.
+    let body: RequestBody
 
     func response() -> Response {
         Response(
             status: .ok,
             headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"],
             body: ResponseBody { writer in
-                try await send(to: &writer)
+                let wakings = await state.hub.open(for: agent.id)
+                defer { wakings.end() }
+                try await body.consumeWithInboundCloseHandler { _ in
+                    try await send(on: wakings, to: &writer)
+                } onInboundClosed: {
+                    wakings.end()
+                }
                 try await writer.finish(nil)
             },
         )
     }
 
-    private func send(to writer: inout any ResponseBodyWriter) async throws {
+    private func send(on wakings: SnapshotHub.Wakings, to writer: inout any ResponseBodyWriter) async throws {
         var sent: UInt64?
-        for await _ in await state.hub.open(for: agent.id) {
+        for await _ in wakings.sequence {
             // Looked at each time, so that a removed agent, or one with an old certificate, hears nothing more.
             guard let agent = try? await desk.agent(peer) else { return }
             let snapshot = try await next(after: sent, for: agent)
@@ -47,7 +53,8 @@ struct SnapshotStream: Sendable {
         try await state.store.read { database in
             if try state.registry.version(in: database) == sent { return nil }
             return try state.registry.snapshot(
-                forGroup: agent.group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime, in: database)
+                forGroup: agent.group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime,
+                in: database)
         }
     }
 }

@@ -37,7 +37,11 @@ package final class Store: Sendable {
         do { return try await database.write(work) } catch { throw Self.refusal(for: error) }
     }
 
-    package func close() throws { try database.close() }
+    package func close() throws {
+        // The last connection GRDB closes is a reader's, which would leave everything in the log beside the file.
+        _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        try database.close()
+    }
 
     private static func refusal(for error: any Error) -> ControlPlaneRefusal {
         switch error {

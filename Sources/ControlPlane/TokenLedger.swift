@@ -8,6 +8,11 @@ import Workloads
 /// Which access tokens were issued, for whom and for what, until they run out. The tokens themselves are not kept.
 package enum TokenLedger {
     package static func record(_ token: IssuedToken, in database: Database) throws {
+        // Revoked ones are on the agents' lists, and leave with the next version.
+        try database.execute(
+            sql: "DELETE FROM oauth_tokens WHERE revoked_at IS NULL AND expires_at < ?",
+            arguments: [token.issuedAt.milliseconds],
+        )
         try database.execute(
             sql: """
                 INSERT INTO oauth_tokens (jti, client_id, resource, scopes, thumbprint, issued_at, expires_at)

@@ -12,7 +12,7 @@ package enum ControlPlaneError: Error, Sendable, CustomStringConvertible {
         case .problem(let problem):
             problem.description
         case .unreachable(let address, let reason):
-            "no answer from \(address): \(reason); is it running there, and is its certificate of the expected authority?"
+            "no answer from \(address): \(reason); does it run there, with a certificate of the expected authority?"
         case .unexpected(let address, let status, let reason):
             "\(address) answered \(status) with something else than agreed: \(reason); are both of the same version?"
         }

@@ -69,6 +69,8 @@ extension HTTPClient.Configuration {
         var configuration = Self(redirectConfiguration: .disallow)
         configuration.timeout = Timeout(connect: .seconds(5), read: readTimeout)
         configuration.httpVersion = .http1Only
+        // When to try again is the caller's to say.
+        configuration.connectionPool.retryConnectionEstablishment = false
         return configuration
     }
 }

@@ -5,7 +5,9 @@ import NIOCore
 import NIOHTTP1
 package import SPIFFE
 
-/// The control plane as an operator on its own host sees it: HTTP over its Unix socket, whose file mode is the credential.
+/// The control plane as an operator on its own host sees it: HTTP over its Unix socket.
+///
+/// The socket's file mode is the credential.
 ///
 /// ``shutdown()`` has to be called before the last reference goes.
 package final class OperatorClient: Sendable {
@@ -97,6 +99,7 @@ extension OperatorClient {
     }
 
     private static func escape(_ text: String) -> String {
-        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.intersection(CharacterSet(charactersIn: "\u{21}"..."\u{7e}"))) ?? ""
+        text.addingPercentEncoding(
+            withAllowedCharacters: .alphanumerics.intersection(CharacterSet(charactersIn: "\u{21}"..."\u{7e}"))) ?? ""
     }
 }

@@ -58,7 +58,8 @@ package struct StoredManifest: Sendable, Codable, Equatable {
     package var warnings: [String]
 
     package init(
-        kind: String, name: String, generation: Int, updatedAt: Date, yaml: String, spiffeID: String?, warnings: [String],
+        kind: String, name: String, generation: Int, updatedAt: Date, yaml: String, spiffeID: String?,
+        warnings: [String],
     ) {
         self.kind = kind
         self.name = name

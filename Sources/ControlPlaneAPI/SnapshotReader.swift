@@ -18,13 +18,16 @@ struct SnapshotReader {
         do {
             var line = Data()
             for try await part in answer.body {
-                for piece in part.readableBytesView.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-                    .enumerated()
-                {
+                for piece in part.readableBytesView.split(
+                    separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+                )
+                .enumerated() {
                     if piece.offset > 0 { try finish(&line, deliver) }
                     line.append(contentsOf: piece.element)
                 }
-                guard line.count <= Self.maximumLine else { throw unexpected("a line of over \(Self.maximumLine) bytes") }
+                guard line.count <= Self.maximumLine else {
+                    throw unexpected("a line of over \(Self.maximumLine) bytes")
+                }
             }
         } catch let error as ControlPlaneError {
             throw error

@@ -52,7 +52,9 @@ struct Authority: Sendable {
             }
             key = try directory.signingKey(profile.keyFile)
             certificate = try Certificate(pemEncoded: pem)
-        } catch let error as KeyDirectoryError { throw .keys(error) } catch let error as IssuerError { throw error } catch {
+        } catch let error as KeyDirectoryError { throw .keys(error) } catch let error as IssuerError {
+            throw error
+        } catch {
             throw .certificateUnusable(file: profile.certificateFile, reason: "\(error)")
         }
         let authority = Authority(certificate: certificate, key: key)

@@ -76,7 +76,8 @@ package struct CertificateAuthority: Sendable {
         names += dnsNames.map { .dnsName($0) }
         for address in ipAddresses { names.append(try IPAddressName.parse(address)) }
         do {
-            let leaf = try sign(names, key: request.publicKey, until: now.addingTimeInterval(lifetime / .seconds(1)), now: now)
+            let leaf = try sign(
+                names, key: request.publicKey, until: now.addingTimeInterval(lifetime / .seconds(1)), now: now)
             return [leaf, issuer]
         } catch { throw .signing("\(error)") }
     }
@@ -100,7 +101,9 @@ package struct CertificateAuthority: Sendable {
     }
 
     /// X509-SVID standard, sections 2 and 4: without a subject, so the names are critical (RFC 5280, section 4.2.1.6).
-    private func sign(_ names: [GeneralName], key: Certificate.PublicKey, until end: Date, now: Date) throws -> Certificate {
+    private func sign(
+        _ names: [GeneralName], key: Certificate.PublicKey, until end: Date, now: Date
+    ) throws -> Certificate {
         try Certificate(
             version: .v3,
             serialNumber: .init(),

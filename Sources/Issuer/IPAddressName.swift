@@ -18,8 +18,12 @@ enum IPAddressName {
     /// RFC 4291, section 2.2, forms 1 and 2.
     private static func sixteen(_ text: String) -> [UInt8]? {
         let halves = text.components(separatedBy: "::")
-        let groups = halves.map { half in half.isEmpty ? [] : half.split(separator: ":", omittingEmptySubsequences: false) }
-        let words = groups.map { $0.compactMap { $0.count <= 4 && $0.allSatisfy(\.isHexDigit) ? UInt16($0, radix: 16) : nil } }
+        let groups = halves.map { half in
+            half.isEmpty ? [] : half.split(separator: ":", omittingEmptySubsequences: false)
+        }
+        let words = groups.map {
+            $0.compactMap { $0.count <= 4 && $0.allSatisfy(\.isHexDigit) ? UInt16($0, radix: 16) : nil }
+        }
         guard zip(groups, words).allSatisfy({ $0.count == $1.count }) else { return nil }
         let missing = 8 - words.joined().count
         switch halves.count {

@@ -113,7 +113,8 @@ package struct JWTSVID: Sendable {
     }
 
     private func checkAudience(_ rules: Rules) throws(JWTSVIDError) {
-        let matches = rules.soleAudience
+        let matches =
+            rules.soleAudience
             ? audience.count == 1 && rules.audiences.contains(audience[0])
             : audience.contains(where: rules.audiences.contains)
         guard matches else { throw .audience(audience) }

@@ -36,9 +36,11 @@ package struct KeyDirectory: Sendable {
         let target = url.appending(path: name)
         let draft = url.appending(path: ".\(name).\(UUID().uuidString)")
         do {
-            guard FileManager.default.createFile(
-                atPath: draft.path, contents: nil, attributes: [.posixPermissions: 0o600],
-            ) else { throw CocoaError(.fileWriteUnknown) }
+            guard
+                FileManager.default.createFile(
+                    atPath: draft.path, contents: nil, attributes: [.posixPermissions: 0o600],
+                )
+            else { throw CocoaError(.fileWriteUnknown) }
             // Only now, with its mode set, does the file receive anything secret.
             try Self.checkMode(of: draft.path, remedy: "0600")
             let file = try FileHandle(forWritingTo: draft)

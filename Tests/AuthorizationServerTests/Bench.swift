@@ -8,7 +8,8 @@ import Workloads
 
 /// An authorization server with two resources, their servers, and clients of each kind.
 ///
-/// `weather-agent` may have `weather` and `news`, `reader` only `news`; `weather-mcp-server` and `news-server` serve them.
+/// `weather-agent` may have `weather` and `news`, `reader` only `news`; `weather-mcp-server` and `news-server`
+/// serve them.
 final class Bench: Sendable {
     static let start = Date(timeIntervalSince1970: 1_800_000_000)
     static let issuer = "https://cp.example:8443/oauth"
@@ -36,14 +37,16 @@ final class Bench: Sendable {
         let ids = try ["weather-agent", "reader", "weather-mcp-server", "news-server"].map(Self.id)
         records = MemoryRecords(
             protected: [
-                try Self.resource("weather", Self.weather, "weather-mcp-server", ["weather:read", "weather:write"], ["weather-agent"]),
+                try Self.resource(
+                    "weather", Self.weather, "weather-mcp-server", ["weather:read", "weather:write"], ["weather-agent"]),
                 try Self.resource("news", Self.news, "news-server", ["news:read"], ["weather-agent", "reader"]),
             ],
             active: Set(ids),
             trusted: BundleSet([
                 TrustBundle(trustDomain: domain, x509Authorities: [], jwtAuthorities: ["k": svidKey.publicKey]),
                 TrustBundle(
-                    trustDomain: try TrustDomain("other"), x509Authorities: [], jwtAuthorities: ["k": foreignKey.publicKey]),
+                    trustDomain: try TrustDomain("other"), x509Authorities: [],
+                    jwtAuthorities: ["k": foreignKey.publicKey]),
             ]))
         server = AuthorizationServer(
             configuration: .init(
@@ -52,7 +55,9 @@ final class Bench: Sendable {
             keys: tokenKey, store: records, directory: records, journal: records, now: { [time] in time.value })
     }
 
-    static func id(_ name: String) throws -> SPIFFEID { try SPIFFEID(name.contains("://") ? name : "spiffe://td/" + name) }
+    static func id(_ name: String) throws -> SPIFFEID {
+        try SPIFFEID(name.contains("://") ? name : "spiffe://td/" + name)
+    }
 
     private static func resource(
         _ name: String, _ url: String, _ server: String, _ scopes: [String], _ allowed: [String],
@@ -90,17 +95,20 @@ final class Bench: Sendable {
         let body = fields.map { name, value in
             "\(name)=\(value.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")"
         }.joined(separator: "&")
-        return try await send(.init(
-            method: "POST", path: path, contentType: "application/x-www-form-urlencoded", authorization: authorization,
-            body: Data(body.utf8), client: client))
+        return try await send(
+            .init(
+                method: "POST", path: path, contentType: "application/x-www-form-urlencoded",
+                authorization: authorization,
+                body: Data(body.utf8), client: client))
     }
 
     func register(
         _ body: String, client: CertificateIdentity? = nil, authorization: String? = nil,
     ) async throws -> Answer {
-        try await send(.init(
-            method: "POST", path: "/register", contentType: "application/json", authorization: authorization,
-            body: Data(body.utf8), client: client))
+        try await send(
+            .init(
+                method: "POST", path: "/register", contentType: "application/json", authorization: authorization,
+                body: Data(body.utf8), client: client))
     }
 
     func send(_ request: OAuthRequest) async throws -> Answer { try Answer(await server.handle(request)) }

@@ -47,7 +47,8 @@ struct ClientAuthenticationTests {
     }
 
     static let audiences: [JSONValue] = [
-        .string(Bench.issuer + "/token"), .string(Bench.issuer + "/"), "https://cp.example:8443", "https://other.example/oauth",
+        .string(Bench.issuer + "/token"), .string(Bench.issuer + "/"), "https://cp.example:8443",
+        "https://other.example/oauth",
         [.string(Bench.issuer), "https://other.example"], [.string(Bench.issuer), .string(Bench.issuer)],
         .string(Bench.issuer + "/register"), [], "",
     ]
@@ -71,9 +72,11 @@ struct ClientAuthenticationTests {
 
     @Test func `a token that is no JWT-SVID of the client is refused as an assertion`() async throws {
         let accessToken = try await Bench().token()
-        let ownAccessToken = try JWS.sign(["sub": "spiffe://td/weather-agent"], type: "at+jwt", keyID: "k", with: bench.svidKey)
+        let ownAccessToken = try JWS.sign(
+            ["sub": "spiffe://td/weather-agent"], type: "at+jwt", keyID: "k", with: bench.svidKey)
         for assertion in [
-            accessToken, ownAccessToken, "", "x", "a.b.c", try bench.assertion(type: "wit+jwt"), try bench.assertion(type: "at+jwt"),
+            accessToken, ownAccessToken, "", "x", "a.b.c", try bench.assertion(type: "wit+jwt"),
+            try bench.assertion(type: "at+jwt"),
             try bench.assertion(key: .init()), try bench.assertion(key: bench.foreignKey),
         ] {
             let answer = try await ask(assertion: assertion)
@@ -90,7 +93,9 @@ struct ClientAuthenticationTests {
     }
 
     @Test func `a client_id that is not the SVID's is refused`() async throws {
-        for other in ["spiffe://td/reader", "spiffe://td/weather-agent/", "SPIFFE://td/weather-agent", "spiffe://td/*", "x"] {
+        for other in [
+            "spiffe://td/reader", "spiffe://td/weather-agent/", "SPIFFE://td/weather-agent", "spiffe://td/*", "x",
+        ] {
             let named = [("client_id", other)]
             #expect(try await ask(assertion: bench.assertion(), named).outcome == "401 invalid_client", "\(other)")
             #expect(try await ask(named, client: bench.certificate("weather-agent")).outcome == "401 invalid_client")
@@ -98,7 +103,8 @@ struct ClientAuthenticationTests {
     }
 
     @Test(arguments: [
-        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "urn:ietf:params:oauth:client-assertion-type:spiffe-svid-jwt",
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "urn:ietf:params:oauth:client-assertion-type:spiffe-svid-jwt",
         "urn:ietf:params:oauth:client-assertion-type:JWT-SPIFFE", "jwt-spiffe",
     ])
     func `another assertion type is refused`(_ type: String) async throws {
@@ -111,7 +117,9 @@ struct ClientAuthenticationTests {
         #expect(try await ask([("client_assertion", assertion)]).outcome == "400 invalid_request")
         #expect(try await ask([("client_assertion_type", Bench.jwtSpiffe)]).outcome == "400 invalid_request")
         #expect(try await ask(assertion: assertion, [("client_assertion", assertion)]).outcome == "400 invalid_request")
-        #expect(try await ask(assertion: assertion, [("client_assertion_type", Bench.jwtSpiffe)]).outcome == "400 invalid_request")
+        #expect(
+            try await ask(assertion: assertion, [("client_assertion_type", Bench.jwtSpiffe)]).outcome
+                == "400 invalid_request")
     }
 
     @Test func `two methods in one request are refused`() async throws {
@@ -127,7 +135,9 @@ struct ClientAuthenticationTests {
         let answer = try await ask([], authorization: "Basic dzpz")
         #expect(answer.outcome == "401 invalid_client")
         #expect(answer.headers["WWW-Authenticate"] != nil)
-        #expect(try await ask([("client_id", "spiffe://td/weather-agent"), ("client_secret", "s")]).outcome == "401 invalid_client")
+        #expect(
+            try await ask([("client_id", "spiffe://td/weather-agent"), ("client_secret", "s")]).outcome
+                == "401 invalid_client")
         #expect(try await ask([], authorization: "Bearer \(bench.assertion())").outcome == "401 invalid_client")
     }
 
@@ -139,7 +149,8 @@ struct ClientAuthenticationTests {
     @Test func `spiffe_x509 without client_id, or with a certificate that ran out, is refused`() async throws {
         #expect(try await ask([], client: bench.certificate("weather-agent")).outcome == "400 invalid_request")
         let named = [("client_id", "spiffe://td/weather-agent")]
-        #expect(try await ask(named, client: bench.certificate("weather-agent", life: 0)).outcome == "401 invalid_client")
+        #expect(
+            try await ask(named, client: bench.certificate("weather-agent", life: 0)).outcome == "401 invalid_client")
         #expect(try await ask(named).outcome == "401 invalid_client")
     }
 

@@ -16,7 +16,9 @@ struct IntrospectionTests {
         token = try await bench.token()
     }
 
-    private func status(_ token: String? = nil, as server: String = "weather-mcp-server") async throws -> [String: JSONValue] {
+    private func status(
+        _ token: String? = nil, as server: String = "weather-mcp-server"
+    ) async throws -> [String: JSONValue] {
         let answer = try await bench.introspect(token ?? self.token, as: server)
         #expect(answer.status == 200)
         #expect(answer.headers["Cache-Control"] == "no-store")
@@ -31,12 +33,13 @@ struct IntrospectionTests {
     @Test func `the workload that serves the resource hears all of a valid token`() async throws {
         let jti = try #require(await bench.records.tokens.keys.first)
         let thumbprint = try bench.certificate("weather-agent").thumbprint.base64URL
-        #expect(try await status() == [
-            "active": true, "aud": .string(Bench.weather), "client_id": "spiffe://td/weather-agent",
-            "cnf": ["x5t#S256": .string(thumbprint)], "exp": 1_800_000_120, "iat": 1_800_000_000,
-            "iss": .string(Bench.issuer), "jti": .string(jti), "scope": "weather:read weather:write",
-            "sub": "spiffe://td/weather-agent", "token_type": "Bearer",
-        ])
+        #expect(
+            try await status() == [
+                "active": true, "aud": .string(Bench.weather), "client_id": "spiffe://td/weather-agent",
+                "cnf": ["x5t#S256": .string(thumbprint)], "exp": 1_800_000_120, "iat": 1_800_000_000,
+                "iss": .string(Bench.issuer), "jti": .string(jti), "scope": "weather:read weather:write",
+                "sub": "spiffe://td/weather-agent", "token_type": "Bearer",
+            ])
     }
 
     @Test func `a JWT-SVID serves as the caller's credential too`() async throws {
@@ -55,7 +58,8 @@ struct IntrospectionTests {
         ]
         #expect(try await bench.post("/introspect", forged).outcome == "401 invalid_client")
         #expect(try await bench.introspect(token, as: "stranger").outcome == "401 invalid_client")
-        #expect(try await bench.introspect(token, as: "spiffe://other/weather-mcp-server").outcome == "401 invalid_client")
+        #expect(
+            try await bench.introspect(token, as: "spiffe://other/weather-mcp-server").outcome == "401 invalid_client")
         let old = try bench.certificate("weather-mcp-server", life: 0)
         #expect(try await bench.post("/introspect", [("token", token)], client: old).outcome == "401 invalid_client")
         let bearer = try await bench.post("/introspect", [("token", token)], authorization: "Bearer \(token)")
@@ -97,8 +101,10 @@ struct IntrospectionTests {
         let key = P256.Signing.PrivateKey()
         let bench = self.bench
         let server = AuthorizationServer(
-            configuration: .init(issuer: Bench.issuer, trustDomain: try TrustDomain("td")), keys: TokenSigningKey(key: key),
-            store: bench.records, directory: bench.records, journal: bench.records, now: { [time = bench.time] in time.value })
+            configuration: .init(issuer: Bench.issuer, trustDomain: try TrustDomain("td")),
+            keys: TokenSigningKey(key: key),
+            store: bench.records, directory: bench.records, journal: bench.records,
+            now: { [time = bench.time] in time.value })
         let claims = try JWS(parsing: token).claims
         let id = key.publicKey.jwkThumbprint
         var otherIssuer = claims

@@ -25,7 +25,9 @@ struct MetadataTests {
     }
 
     @Test(arguments: ["token", "introspection", "revocation"])
-    func `SVID methods are named for each endpoint that takes them, and never the algorithm none`(_ name: String) async throws {
+    func `SVID methods are named for each endpoint that takes them, and never the algorithm none`(
+        _ name: String
+    ) async throws {
         let answer = try await bench.send(.init(method: "GET", path: "/.well-known/oauth-authorization-server"))
         #expect(answer["\(name)_endpoint_auth_methods_supported"] == ["spiffe_jwt", "spiffe_x509"])
         #expect(answer["\(name)_endpoint_auth_signing_alg_values_supported"] == ["ES256"])
@@ -60,33 +62,39 @@ struct MetadataTests {
         #expect(try await bench.send(.init(method: "POST", path: path)).status == 404)
     }
 
-    @Test(arguments: [nil, "", "application/json", "text/plain", "application/x-www-form-urlencodedx", "multipart/form-data"])
+    @Test(arguments: [
+        nil, "", "application/json", "text/plain", "application/x-www-form-urlencodedx", "multipart/form-data",
+    ])
     func `a form endpoint takes forms only`(_ type: String?) async throws {
         let answer = try await bench.send(.init(method: "POST", path: "/token", contentType: type))
         #expect(answer.outcome == "415 invalid_request")
     }
 
     @Test func `a content type may have parameters and any case`() async throws {
-        let answer = try await bench.send(.init(
-            method: "POST", path: "/token", contentType: "Application/X-WWW-Form-Urlencoded; charset=UTF-8"))
+        let answer = try await bench.send(
+            .init(
+                method: "POST", path: "/token", contentType: "Application/X-WWW-Form-Urlencoded; charset=UTF-8"))
         #expect(answer.outcome == "401 invalid_client")
     }
 
     @Test func `a body over 64 KiB is not read`() async throws {
         let form = "application/x-www-form-urlencoded"
         let size = AuthorizationServer.maximumBodyBytes
-        let large = OAuthRequest(method: "POST", path: "/token", contentType: form, body: Data(repeating: 0x61, count: size + 1))
+        let large = OAuthRequest(
+            method: "POST", path: "/token", contentType: form, body: Data(repeating: 0x61, count: size + 1))
         #expect(try await bench.send(large).outcome == "413 invalid_request")
-        let fitting = OAuthRequest(method: "POST", path: "/token", contentType: form, body: Data(repeating: 0x61, count: size))
+        let fitting = OAuthRequest(
+            method: "POST", path: "/token", contentType: form, body: Data(repeating: 0x61, count: size))
         #expect(try await bench.send(fitting).outcome == "401 invalid_client")
     }
 
     @Test(arguments: ["a=%", "a=%4", "a=%zz", "a=%C3%28", "%=a", "a=1&a=2", "token=a&token=", "a=%+1"])
     func `a form that is broken or says a thing twice is refused`(_ body: String) async throws {
         for path in ["/token", "/introspect", "/revoke"] {
-            let answer = try await bench.send(.init(
-                method: "POST", path: path, contentType: "application/x-www-form-urlencoded", body: Data(body.utf8),
-                client: bench.certificate("weather-agent")))
+            let answer = try await bench.send(
+                .init(
+                    method: "POST", path: path, contentType: "application/x-www-form-urlencoded", body: Data(body.utf8),
+                    client: bench.certificate("weather-agent")))
             #expect(answer.outcome == "400 invalid_request")
         }
     }

@@ -39,7 +39,9 @@ import Testing
             let token = try await plane.operators.joinToken(JoinTokenRequest(agentGroup: "weather", lifetime: 60)).token
             let admitted = await withTaskGroup(of: Bool.self) { group in
                 for number in 0..<8 {
-                    group.addTask { await problem { try await plane.attest(token: token, name: "host-\(number)") } == nil }
+                    group.addTask {
+                        await problem { try await plane.attest(token: token, name: "host-\(number)") } == nil
+                    }
                 }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
@@ -51,7 +53,9 @@ import Testing
         try await TestControlPlane.serve { plane in
             let token = try await plane.operators.joinToken(JoinTokenRequest(agentGroup: "weather", lifetime: 60)).token
             let request = AttestRequest(joinToken: token, name: "host-a", csr: Data("no request".utf8))
-            #expect(await problem { try await plane.withClient { try await $0.attest(request) } } == "signing_request_invalid")
+            #expect(
+                await problem { try await plane.withClient { try await $0.attest(request) } }
+                    == "signing_request_invalid")
             #expect(await problem { try await plane.attest(token: token, name: "a/b") } == "agent_name_invalid")
             _ = try await plane.attest(token: token, name: "host-a")
         }
@@ -59,7 +63,8 @@ import Testing
 
     @Test func `an agent gets SVIDs for identities of its own group only`() async throws {
         try await TestControlPlane.serve { plane in
-            _ = try await plane.apply(Manifests.identity("mine") + "---\n" + Manifests.identity("theirs", group: "other"))
+            _ = try await plane.apply(
+                Manifests.identity("mine") + "---\n" + Manifests.identity("theirs", group: "other"))
             let agent = try await plane.agent()
             let mine = try await plane.workload("mine", of: agent)
             #expect(mine.id.description == "spiffe://test.example/mine")
@@ -67,7 +72,8 @@ import Testing
                 #expect(await problem { try await plane.workload(path, of: agent) } == "not_in_group")
             }
             let records = try await plane.operators.audit(spiffeID: TestControlPlane.id("mine"))
-            #expect(records.contains { $0.type == "svid.issued" && $0.details["svidSerial"] == .string(mine.serialNumber) })
+            #expect(
+                records.contains { $0.type == "svid.issued" && $0.details["svidSerial"] == .string(mine.serialNumber) })
             #expect(try await plane.operators.audit().count { $0.type == "svid.refused" } == 4)
         }
     }
@@ -81,8 +87,12 @@ import Testing
                 let answer = try await client.jwtSVID(JWTSVIDRequest(spiffeID: mine, audience: ["https://as.example"]))
                 #expect(answer.token.split(separator: ".").count == 3)
                 let nobody = try TestControlPlane.id("nobody")
-                #expect(await problem { try await client.jwtSVID(JWTSVIDRequest(spiffeID: nobody, audience: ["x"])) } == "not_in_group")
-                #expect(await problem { try await client.jwtSVID(JWTSVIDRequest(spiffeID: mine, audience: [])) } == "body_invalid")
+                #expect(
+                    await problem { try await client.jwtSVID(JWTSVIDRequest(spiffeID: nobody, audience: ["x"])) }
+                        == "not_in_group")
+                #expect(
+                    await problem { try await client.jwtSVID(JWTSVIDRequest(spiffeID: mine, audience: [])) }
+                        == "body_invalid")
             }
         }
     }
@@ -92,7 +102,9 @@ import Testing
             let agent = try await plane.agent()
             let key = P256.Signing.PrivateKey()
             let request = RenewRequest(csr: try TestControlPlane.signingRequest(key))
-            let renewed = try await plane.withClient(as: agent) { try TestControlPlane.svid(try await $0.renew(request), key) }
+            let renewed = try await plane.withClient(as: agent) {
+                try TestControlPlane.svid(try await $0.renew(request), key)
+            }
             #expect(renewed.id == agent.id)
             #expect(renewed.serialNumber != agent.serialNumber)
         }
@@ -106,7 +118,9 @@ import Testing
             try await plane.state.store.database.write { try $0.execute(sql: "DELETE FROM agents") }
             #expect(await problem { try await plane.workload("mine", of: agent) } == "not_an_agent")
             #expect(
-                await problem { try await plane.withClient(as: agent) { try await $0.acknowledge(Acknowledgement(version: 1)) } }
+                await problem {
+                    try await plane.withClient(as: agent) { try await $0.acknowledge(Acknowledgement(version: 1)) }
+                }
                     == "not_an_agent")
         }
     }
@@ -117,7 +131,9 @@ import Testing
             let workload = try await plane.workload("mine", of: plane.agent())
             #expect(await problem { try await plane.workload("mine", of: workload) } == "not_an_agent")
             let request = EndpointReport(endpoints: [])
-            #expect(await problem { try await plane.withClient { try await $0.report(endpoints: request) } } == "client_certificate_missing")
+            #expect(
+                await problem { try await plane.withClient { try await $0.report(endpoints: request) } }
+                    == "client_certificate_missing")
         }
     }
 
@@ -130,7 +146,8 @@ import Testing
                 directory: elsewhere, trustDomain: TrustDomain(TestControlPlane.trustDomain), now: Date())
             let key = P256.Signing.PrivateKey()
             let chain = try rogue.issueX509SVID(
-                for: agent.id, request: SigningRequest(der: TestControlPlane.signingRequest(key)), lifetime: .seconds(60), now: Date())
+                for: agent.id, request: SigningRequest(der: TestControlPlane.signingRequest(key)),
+                lifetime: .seconds(60), now: Date())
             let forged = try X509SVID(chain: chain, privateKey: key)
             await #expect {
                 try await plane.withClient(as: forged) { try await $0.acknowledge(Acknowledgement(version: 1)) }

@@ -14,8 +14,10 @@ import Testing
             let events = [
                 AgentAuditEvent(
                     time: time, type: .processIdentified, spiffeID: workload,
-                    process: ProcessEvidence(pid: 7, startTime: 99, exe: "/usr/bin/python3", argv: ["python", "a b.py"], uid: 1001)),
-                AgentAuditEvent(time: time, type: .connectionInbound, peer: workload, decision: .refused, reason: "\"quoted\" / ü"),
+                    process: ProcessEvidence(
+                        pid: 7, startTime: 99, exe: "/usr/bin/python3", argv: ["python", "a b.py"], uid: 1001)),
+                AgentAuditEvent(
+                    time: time, type: .connectionInbound, peer: workload, decision: .refused, reason: "\"quoted\" / ü"),
             ]
             try await plane.withClient(as: agent) { try await $0.report(audit: AuditReport(events: events, lost: 3)) }
             let records = try await plane.operators.audit(after: 2)

@@ -24,7 +24,11 @@ import Workloads
             #expect(snapshot.revokedTokens == [active.jti])
             #expect(snapshot.identities.map(\.name) == ["server"])
             let types = try await plane.operators.audit(spiffeID: TestControlPlane.id("client")).map(\.type)
-            #expect(types == ["manifest.created", "svid.issued", "client.registered", "token.issued", "manifest.deleted", "token.revoked"])
+            #expect(
+                types == [
+                    "manifest.created", "svid.issued", "client.registered", "token.issued", "manifest.deleted",
+                    "token.revoked",
+                ])
         }
     }
 
@@ -70,7 +74,8 @@ import Workloads
         return try await plane.withClient(as: client) { control in
             let registration = try await control.registerOAuthClient(scope: "weather:read")
             #expect(registration.clientID == client.id.description)
-            return try await control.token(clientID: client.id, resource: Manifests.forecast, scope: "weather:read").accessToken
+            return try await control.token(clientID: client.id, resource: Manifests.forecast, scope: "weather:read")
+                .accessToken
         }
     }
 

@@ -25,7 +25,9 @@ import Testing
 
     @Test func `a file with one bad document applies none of it and says where`() async throws {
         try await TestControlPlane.serve { plane in
-            let bad = Manifests.identity("good") + "---\n" + Manifests.identity("bad").replacing("process:uid", with: "process:udi")
+            let bad =
+                Manifests.identity("good") + "---\n"
+                + Manifests.identity("bad").replacing("process:uid", with: "process:udi")
             do {
                 _ = try await plane.apply(bad, file: "weather.yaml")
                 Issue.record("a misspelt key was accepted")
@@ -60,14 +62,17 @@ import Testing
     @Test func `two manifests for one resource are refused`() async throws {
         try await TestControlPlane.serve { plane in
             _ = try await plane.apply(Manifests.weather)
-            let second = Manifests.resource(servedBy: "server", allowed: "client").replacing("name: forecast", with: "name: again")
+            let second = Manifests.resource(servedBy: "server", allowed: "client").replacing(
+                "name: forecast", with: "name: again")
             #expect(await problem { try await plane.apply(second) } == "manifest_invalid")
         }
     }
 
     @Test func `deleting what is not there changes nothing`() async throws {
         try await TestControlPlane.serve { plane in
-            #expect(await problem { try await plane.operators.delete(kind: "WorkloadIdentity", name: "x") } == "manifest_not_found")
+            #expect(
+                await problem { try await plane.operators.delete(kind: "WorkloadIdentity", name: "x") }
+                    == "manifest_not_found")
             let status = try await plane.operators.status()
             #expect(status.version == 1)
         }

@@ -17,7 +17,8 @@ import Workloads
                 #expect(first.bundle == plane.state.bundle)
                 #expect(try await plane.operators.status().agents.map(\.connected) == [true])
 
-                let applied = try await plane.apply(Manifests.identity("mine") + "---\n" + Manifests.identity("theirs", group: "other"))
+                let applied = try await plane.apply(
+                    Manifests.identity("mine") + "---\n" + Manifests.identity("theirs", group: "other"))
                 let second = try #require(try await snapshots.next())
                 #expect(second.version == applied.version)
                 #expect(second.identities.map(\.name) == ["mine"])
@@ -55,7 +56,9 @@ import Workloads
             let agent = try await plane.agent()
             try await plane.withClient(as: agent) { client in
                 let claim = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("theirs"))
-                #expect(await problem { try await client.report(endpoints: EndpointReport(endpoints: [claim])) } == "not_in_group")
+                #expect(
+                    await problem { try await client.report(endpoints: EndpointReport(endpoints: [claim])) }
+                        == "not_in_group")
             }
         }
     }
@@ -69,6 +72,19 @@ import Workloads
                 try await plane.state.store.database.write { try $0.execute(sql: "DELETE FROM agents") }
                 _ = try await plane.apply(Manifests.identity("mine"))
                 #expect(try await snapshots.next() == nil)
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `an agent that hangs up is off the list at once`() async throws {
+        try await TestControlPlane.serve { plane in
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                _ = try await client.snapshots().first { _ in true }
+            }
+            while try await plane.operators.status().agents.first?.connected == true {
+                try await Task.sleep(for: .milliseconds(20))
             }
         }
     }

@@ -19,7 +19,9 @@ struct TestControlPlane: Sendable {
     let operators: OperatorClient
     let clock: TestClock
 
-    var caPEM: String { get throws { try String(contentsOf: directory.appending(path: "data/bundle.pem"), encoding: .utf8) } }
+    var caPEM: String {
+        get throws { try String(contentsOf: directory.appending(path: "data/bundle.pem"), encoding: .utf8) }
+    }
 
     /// Serves while `body` runs; then stops and removes everything.
     static func serve(_ body: @Sendable (TestControlPlane) async throws -> Void) async throws {
@@ -30,14 +32,15 @@ struct TestControlPlane: Sendable {
 
     /// - Parameter directory: kept, so that a next one finds what this one left.
     static func serve(
-        in directory: URL, clock: TestClock = TestClock(), _ body: @Sendable (TestControlPlane) async throws -> Void,
+        in directory: URL, clock: TestClock = TestClock(), hostNames: [String] = ["127.0.0.1"],
+        _ body: @Sendable (TestControlPlane) async throws -> Void,
     ) async throws {
         let socket = directory.appending(path: "operator.sock").path
         let configuration = try ServerConfiguration(
             trustDomain: TrustDomain(trustDomain),
             dataDirectory: directory.appending(path: "data", directoryHint: .isDirectory),
             listen: SocketAddressText("127.0.0.1:0"),
-            hostNames: ["127.0.0.1"],
+            hostNames: hostNames,
             socket: socket,
             svidLifetime: .seconds(120),
         )
@@ -51,7 +54,8 @@ struct TestControlPlane: Sendable {
             while !FileManager.default.fileExists(atPath: socket) { try await Task.sleep(for: .milliseconds(5)) }
             let operators = OperatorClient(socket: socket, logger: logger)
             let plane = TestControlPlane(
-                directory: directory, state: state, address: "https://127.0.0.1:\(port)", operators: operators, clock: clock)
+                directory: directory, state: state, address: "https://127.0.0.1:\(port)", operators: operators,
+                clock: clock)
             let outcome: Result<Void, any Error>
             do { outcome = .success(try await body(plane)) } catch { outcome = .failure(error) }
             await operators.shutdown()
@@ -71,7 +75,8 @@ struct TestControlPlane: Sendable {
         as identity: X509SVID? = nil, _ body: (ControlPlaneClient) async throws -> Value,
     ) async throws -> Value {
         let client = try ControlPlaneClient(
-            address: address, trust: .caPEM(caPEM), identity: identity, logger: Logger(label: "client", factory: { _ in SwiftLogNoOpLogHandler() }))
+            address: address, trust: .caPEM(caPEM), identity: identity,
+            logger: Logger(label: "client", factory: { _ in SwiftLogNoOpLogHandler() }))
         do {
             let value = try await body(client)
             await client.shutdown()

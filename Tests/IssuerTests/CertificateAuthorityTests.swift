@@ -84,7 +84,8 @@ final class CertificateAuthorityTests {
         let verifier = X509SVIDVerifier(bundles: BundleSet([authority.bundle(sequence: 1)]))
         #expect(try await verifier.verify(issue(long), at: Self.now) == long)
         let wide = try TrustDomain(String(repeating: "d", count: 255))
-        let other = try CertificateAuthority.open(directory: url.appending(path: "wide"), trustDomain: wide, now: Self.now)
+        let other = try CertificateAuthority.open(
+            directory: url.appending(path: "wide"), trustDomain: wide, now: Self.now)
         let name = try SPIFFEID(trustDomain: wide, path: "/x")
         let chain = try other.issueX509SVID(
             for: name, request: SigningRequest(der: RequestForge().der()), lifetime: .seconds(60), now: Self.now)
@@ -109,13 +110,15 @@ final class CertificateAuthorityTests {
         let addresses: [[UInt8]] = [
             [10, 0, 0, 1], v6(0xFD, 1), v6(0, 0), [0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8],
         ]
-        let expected: [GeneralName] = [.uniformResourceIdentifier(id.description), .dnsName("cp.example")]
+        let expected: [GeneralName] =
+            [.uniformResourceIdentifier(id.description), .dnsName("cp.example")]
             + addresses.map { .ipAddress(ASN1OctetString(contentBytes: $0[...])) }
         #expect(Array(names) == expected)
     }
 
     @Test(arguments: [
-        "", "10.0.0", "10.0.0.256", "10.0.0.1.2", "10.0.0.-1", "10.0.0.+1", "1:2", "::1::", ":::", "12345::", "g::", "cp.example",
+        "", "10.0.0", "10.0.0.256", "10.0.0.1.2", "10.0.0.-1", "10.0.0.+1", "1:2", "::1::", ":::", "12345::", "g::",
+        "cp.example",
         "1:2:3:4:5:6:7:8:9", "1:2:3:4::5:6:7:8", "+1::",
     ])
     func `a text that is no IP address is refused`(_ text: String) {
@@ -124,7 +127,8 @@ final class CertificateAuthorityTests {
 
     @Test func `a JWT-SVID is valid under the bundle and for its audience`() throws {
         let token = try authority.issueJWTSVID(
-            for: id, audience: ["https://as.example/oauth"], issuer: "spiffe://td", lifetime: .seconds(60), now: Self.now)
+            for: id, audience: ["https://as.example/oauth"], issuer: "spiffe://td", lifetime: .seconds(60),
+            now: Self.now)
         let bundles = BundleSet([authority.bundle(sequence: 1)])
         let rules = JWTSVID.Rules(audiences: ["https://as.example/oauth"], soleAudience: true)
         #expect(try JWTSVID.verify(token, bundles: bundles, rules: rules, at: Self.now).id == id)
@@ -173,7 +177,8 @@ final class CertificateAuthorityTests {
     func `a certificate without its key, or with another one, is refused`(_ file: String) throws {
         let path = url.appending(path: file)
         try FileManager.default.removeItem(at: path)
-        #expect(throws: IssuerError.keyMissing(file, certificate: file.replacingOccurrences(of: ".key", with: ".pem"))) {
+        #expect(throws: IssuerError.keyMissing(file, certificate: file.replacingOccurrences(of: ".key", with: ".pem")))
+        {
             try reopen()
         }
         _ = try KeyDirectory(opening: url).signingKey(file)

@@ -25,8 +25,10 @@ struct IssuancePolicyTests {
     }
 
     @Test func `an identity of the agent's group is issued`() throws {
-        #expect(try decision("spiffe://td/weather-agent") == .issue(
-            because: "a manifest gives spiffe://td/weather-agent to agent group \"group\""))
+        #expect(
+            try decision("spiffe://td/weather-agent")
+                == .issue(
+                    because: "a manifest gives spiffe://td/weather-agent to agent group \"group\""))
     }
 
     @Test(arguments: [

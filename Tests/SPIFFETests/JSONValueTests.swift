@@ -4,7 +4,8 @@ import Testing
 @Suite("Strict JSON")
 struct JSONValueTests {
     @Test(arguments: [
-        #"{"a":1,"a":2}"#, #"{"a":{"b":1,"b":1}}"#, #"{"a":1,"\u0061":2}"#, "", " ", "{", "[1,]", "{\"a\":1,}", "01", "+1",
+        #"{"a":1,"a":2}"#, #"{"a":{"b":1,"b":1}}"#, #"{"a":1,"\u0061":2}"#, "", " ", "{", "[1,]", "{\"a\":1,}", "01",
+        "+1",
         "1.", ".5", "1e", "tru", "nul", "'a'", "\"\u{1}\"", #""\x""#, #""\ud800""#, #""\udc00\ud800""#, #""\u12""#,
         #""\u+123""#, "[1] x", "\u{FEFF}{}", "NaN", "1e999", "\"abc", "{1:2}", "[1 2]",
     ])
@@ -33,7 +34,9 @@ struct JSONValueTests {
 
     @Test(arguments: UInt8.min...UInt8.max)
     func `any one byte is read or refused, never trapped over`(_ byte: UInt8) {
-        let texts: [[UInt8]] = [[byte], [0x22, byte], [0x22, 0x5C, byte], [0x7B, byte, 0x7D], [0x5B, byte, 0x5D], [0x2D, byte]]
+        let texts: [[UInt8]] = [
+            [byte], [0x22, byte], [0x22, 0x5C, byte], [0x7B, byte, 0x7D], [0x5B, byte, 0x5D], [0x2D, byte],
+        ]
         for text in texts {
             guard let value = try? JSONValue(parsing: text) else { continue }
             #expect((try? JSONValue(parsing: value.description.utf8)) == value)

@@ -24,7 +24,8 @@ struct JWTSVIDTests {
 
     init() throws {
         bundles = BundleSet([
-            TrustBundle(trustDomain: try TrustDomain("td"), x509Authorities: [], jwtAuthorities: ["k": forge.key.publicKey]),
+            TrustBundle(
+                trustDomain: try TrustDomain("td"), x509Authorities: [], jwtAuthorities: ["k": forge.key.publicKey]),
             TrustBundle(
                 trustDomain: try TrustDomain("other"), x509Authorities: [],
                 jwtAuthorities: ["k": foreign.key.publicKey, "o": foreign.key.publicKey]),
@@ -52,7 +53,8 @@ struct JWTSVIDTests {
     }
 
     @Test(arguments: [
-        #"{"alg":"ES256","kid":"k","typ":"JWT"}"#, #"{"alg":"ES256","kid":"k","typ":"JOSE"}"#, #"{"alg":"ES256","kid":"k"}"#,
+        #"{"alg":"ES256","kid":"k","typ":"JWT"}"#, #"{"alg":"ES256","kid":"k","typ":"JOSE"}"#,
+        #"{"alg":"ES256","kid":"k"}"#,
         #" { "kid" : "k", "alg" : "ES256" } "#,
     ])
     func `the types of the standard are taken`(_ header: String) throws {
@@ -167,7 +169,9 @@ struct JWTSVIDTests {
         for index in token.indices {
             var altered = token
             altered[index] = altered[index] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
-            #expect(throws: JWTSVIDError.self, "byte \(index)") { try verify(token: String(decoding: altered, as: UTF8.self)) }
+            #expect(throws: JWTSVIDError.self, "byte \(index)") {
+                try verify(token: String(decoding: altered, as: UTF8.self))
+            }
         }
     }
 
@@ -175,10 +179,12 @@ struct JWTSVIDTests {
         let token = try forge.sign(header: Self.header, claims: Self.claims())
         let parts = token.split(separator: ".").map(String.init)
         let json = #"{"protected":"\#(parts[0])","payload":"\#(parts[1])","signature":"\#(parts[2])"}"#
-        let tail = try forge.sign(header: Self.header, claims: Self.claims(more: #""x":"\#(String(repeating: "a", count: 20_000))""#))
+        let tail = try forge.sign(
+            header: Self.header, claims: Self.claims(more: #""x":"\#(String(repeating: "a", count: 20_000))""#))
         for text in [
             "", ".", "..", token + ".", "." + token, token + "=", " " + token, token + "\n", parts[0] + "." + parts[1],
-            parts[0] + "." + parts[1] + ".", json, tail, token.replacingOccurrences(of: ".", with: ".."), token + "\u{301}",
+            parts[0] + "." + parts[1] + ".", json, tail, token.replacingOccurrences(of: ".", with: ".."),
+            token + "\u{301}",
         ] {
             #expect(throws: JWTSVIDError.self, "\(text.prefix(40))") { try verify(token: text) }
         }

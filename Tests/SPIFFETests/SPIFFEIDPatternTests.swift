@@ -17,7 +17,8 @@ struct SPIFFEIDPatternTests {
         ("spiffe://example.org/a", "spiffe://example.org/a/b", false),
         ("spiffe://example.org/a", "spiffe://example.org/A", false),
     ])
-    func `a wildcard stands for whole segments below its path`(_ pattern: String, _ id: String, _ matches: Bool) throws {
+    func `a wildcard stands for whole segments below its path`(_ pattern: String, _ id: String, _ matches: Bool) throws
+    {
         #expect(try SPIFFEIDPattern(pattern).matches(SPIFFEID(id)) == matches)
     }
 

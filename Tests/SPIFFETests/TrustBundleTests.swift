@@ -52,7 +52,8 @@ struct TrustBundleTests {
             ["kty": "EC"], ["use": "x509-svid", "kty": "EC"], ["use": "x509-svid", "kty": "EC", "x5c": []],
             ["use": "x509-svid", "kty": "EC", "x5c": ["!!!"]], ["use": "x509-svid", "kty": "EC", "x5c": ["MAA="]],
             ["use": "x509-svid", "kty": "EC", "x5c": "MAA="], ["use": "wit-svid", "kty": "EC", "kid": "w"],
-            ["use": "jwt-svid", "kty": "quantum", "kid": "q"], ["use": "jwt-svid", "kty": "EC", "crv": "P-256", "kid": "n"],
+            ["use": "jwt-svid", "kty": "quantum", "kid": "q"],
+            ["use": "jwt-svid", "kty": "EC", "crv": "P-256", "kid": "n"],
             ["use": "jwt-svid", "kty": "EC", "crv": "P-256", "kid": "z", "x": "AA", "y": "AA"],
             ["use": 1, "kty": ["EC"]],
         ]
@@ -84,7 +85,9 @@ struct TrustBundleTests {
 
     @Test(arguments: ["", "[]", "{}", #"{"keys":{}}"#, #"{"keys":[1]}"#, #"{"keys":[],"spiffe_sequence":-1}"#])
     func `what is no bundle document is refused`(_ text: String) throws {
-        let error = try #require(throws: BundleError.self) { try TrustBundle(trustDomain: domain, jwks: Data(text.utf8)) }
+        let error = try #require(throws: BundleError.self) {
+            try TrustBundle(trustDomain: domain, jwks: Data(text.utf8))
+        }
         guard case .malformed = error else {
             Issue.record("refused for another reason: \(error)")
             return

@@ -74,7 +74,9 @@ struct X509SVIDVerifierTests {
     }
 
     @Test func `basic constraints that can not be read are refused, not taken as absent`() async {
-        await #expect(throws: SVIDError.malformed("basic constraints")) { try await verify { $0.brokenConstraints = true } }
+        await #expect(throws: SVIDError.malformed("basic constraints")) {
+            try await verify { $0.brokenConstraints = true }
+        }
     }
 
     @Test(arguments: [

@@ -65,7 +65,7 @@ def in_swift(path, text):
             yield number, "forces an optional or a try"
         if "@unchecked Sendable" in bare and room != "Kernel":
             yield number, "@unchecked Sendable outside Kernel"
-        if re.search(r"^\s*public\b", bare):
+        if re.search(r"^\s*public\b(?!\s+import)", bare):
             yield number, "public; one package needs package access only"
         if found := VAGUE_TYPE.search(bare):
             yield number, f"{found.group(1)} says nothing of the domain"

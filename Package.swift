@@ -130,18 +130,3 @@ let package = Package(
     ],
     targets: bpfBuild + selected(everything),
 )
-
-/// While several rooms are under construction at once, `TIDEMARK_ONLY=SPIFFE,SPIFFETests` builds those alone.
-func selected(_ targets: [Target]) -> [Target] {
-    guard let only = Context.environment["TIDEMARK_ONLY"], !only.isEmpty else { return targets }
-    let names = Set(only.split(separator: ",").map(String.init))
-    let byName = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
-    var wanted = names
-    var queue = Array(names)
-    while let name = queue.popLast() {
-        for dependency in byName[name]?.dependencies ?? [] {
-            if case .byNameItem(let next, _) = dependency, wanted.insert(next).inserted { queue.append(next) }
-        }
-    }
-    return targets.filter { wanted.contains($0.name) }
-}

@@ -8,4 +8,9 @@ import sys
 
 server = socket.create_server((sys.argv[1], int(sys.argv[2])), backlog=512)
 while True:
-    server.accept()[0].close()
+    connection, _ = server.accept()
+    with connection:
+        try:
+            connection.recv(1)
+        except ConnectionResetError:
+            pass

@@ -128,5 +128,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
-    targets: bpfBuild + selected(everything),
+    targets: bpfBuild + everything,
 )

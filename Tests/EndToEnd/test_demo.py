@@ -24,7 +24,13 @@ def test_the_demo_holds_all_it_claims_and_leaves_nothing_behind():
         assert demo("--stop").returncode == 0
     assert not (ROOT / ".demo/demo.record").exists() and not (ROOT / ".demo/env").exists()
     namespaces = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
-    assert "tm-demo-" not in namespaces
+    assert f"tm-{lab_id()}-" not in namespaces
+
+
+def lab_id():
+    """Of this checkout: another one may have its demo up."""
+    script = "LAB_NAME=demo; source scripts/lab; echo $LAB_ID"
+    return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def others_can_be_pointed_at_it():

@@ -9,6 +9,7 @@ package enum AgentError: Error, CustomStringConvertible {
     case identityUnknown(SPIFFEID)
     case svidUnavailable(SPIFFEID, reason: String)
     case notAttested(reason: String)
+    case streamEnded
     case tokenUnavailable(resource: String, reason: String)
     case policyConflict(String)
 
@@ -29,6 +30,8 @@ package enum AgentError: Error, CustomStringConvertible {
             "no SVID for \(id) yet: \(reason)"
         case .notAttested(let reason):
             "the agent itself is not attested yet: \(reason)"
+        case .streamEnded:
+            "the control plane ended the snapshot stream; the agent asks for a new one"
         case .tokenUnavailable(let resource, let reason):
             "no access token for \(resource): \(reason)"
         case .policyConflict(let text):

@@ -39,7 +39,7 @@ package final class PolicyFollower: Sendable {
                     state.withLock { $0 = "connected" }
                     await take(snapshot)
                 }
-                throw AgentError.notAttested(reason: "the control plane ended the snapshot stream")
+                throw AgentError.streamEnded
             } catch {
                 failures += 1
                 note(error, failures: failures)

@@ -111,7 +111,7 @@ def test_private_keys_are_the_servers_users_alone(server):
     import os
     import stat
     for root, _, files in os.walk(server.data):
-        assert stat.S_IMODE(os.stat(root).st_mode) & 0o007 == 0 or root == str(server.data)
+        assert stat.S_IMODE(os.stat(root).st_mode) & 0o077 == 0, root
         for name in files:
             path = os.path.join(root, name)
             with open(path, "rb") as content:

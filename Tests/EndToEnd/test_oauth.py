@@ -117,14 +117,27 @@ def test_the_access_token_is_rfc_9068_and_bound_to_the_certificate(server, clien
 
 def test_a_jwt_svid_authenticates_a_client_that_also_shows_its_certificate(server, agent, client):
     assertion = agent.jwt_svid("weather-agent", [server.issuer])
-    answer = oauth(server, "token", client, token_form(client_assertion=assertion, client_assertion_type=JWT_SPIFFE))
-    assert answer.status_code in (200, 400, 401)
-    unbound = oauth(server, "token", None, token_form(client_assertion=assertion, client_assertion_type=JWT_SPIFFE))
-    if unbound.status_code == 200:
-        assert "cnf" in jwt.decode(
-            unbound.json()["access_token"],
-            KeySet.import_key_set(requests.get(metadata(server)["jwks_uri"], verify=server.ca, timeout=10).json()),
-            algorithms=["ES256"]).claims
+    form = token_form(client_assertion=assertion, client_assertion_type=JWT_SPIFFE)
+    answer = oauth(server, "token", client, form)
+    assert answer.status_code == 200, answer.text
+    keys = KeySet.import_key_set(requests.get(metadata(server)["jwks_uri"], verify=server.ca, timeout=10).json())
+    claims = jwt.decode(answer.json()["access_token"], keys, algorithms=["ES256"]).claims
+    assert claims["cnf"]["x5t#S256"] == client.thumbprint
+
+
+def test_a_jwt_svid_alone_gets_no_unbound_token(server, agent, client):
+    assertion = agent.jwt_svid("weather-agent", [server.issuer])
+    answer = oauth(
+        server, "token", None, token_form(client_assertion=assertion, client_assertion_type=JWT_SPIFFE))
+    assert answer.status_code in (400, 401) and "access_token" not in answer.json(), answer.text
+
+
+def test_a_jwt_svid_over_another_workloads_certificate_is_refused(server, agent, client):
+    assertion = agent.jwt_svid("weather-agent", [server.issuer])
+    answer = oauth(
+        server, "token", agent.svid("weather-mcp-server"),
+        token_form(client_assertion=assertion, client_assertion_type=JWT_SPIFFE))
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), answer.text
 
 
 @pytest.mark.parametrize("changes, status, error", [
@@ -181,7 +194,10 @@ def test_the_resources_server_sees_the_token_and_nobody_else(server, agent, clie
 def test_nonsense_is_inactive_and_says_nothing_more(server, agent, value):
     serving = ("weather-mcp-server", agent.svid("weather-mcp-server"))
     answer = introspect(server, serving, value)
-    assert (answer.status_code, answer.json()) in [(200, {"active": False})] or answer.status_code == 400
+    if value:
+        assert (answer.status_code, answer.json()) == (200, {"active": False})
+    else:
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 def test_deleting_the_identity_makes_its_token_inactive_at_once(server, agent, token):

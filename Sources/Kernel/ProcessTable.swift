@@ -72,7 +72,9 @@ extension ProcessFacts {
                 device: record.executable_device,
                 inode: record.executable_inode,
             ),
-            parentPID: Int32(bitPattern: record.parent_tgid),
+            // The record has no start time of the parent: 0 is the key of no process.
+            parent: record.parent_tgid == 0
+                ? nil : ProcessKey(pid: Int32(bitPattern: record.parent_tgid), startTime: 0),
         )
     }
 }

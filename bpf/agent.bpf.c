@@ -1,12 +1,51 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
-/* Lets the agent introduce itself. Run once by the agent at its start, in its
- * own context: user space cannot read its own start time to the nanosecond. */
+/* What the agent asks of the kernel part, in its own context. */
 
+/* The agent introduces itself at its start: user space cannot read its own
+ * start time to the nanosecond, and the root file system its program is on is
+ * the host's. */
 SEC("syscall")
 int register_agent(struct agent_settings *asked)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct agent_settings settings = *asked;
+	struct scratch *scratch = take_scratch();
+	struct path_walk walk = {};
 
+	if (!scratch)
+		return -1;
+	walk.buffer = scratch->path;
+	walk_up(&walk, task->mm->exe_file);
+	give_back(scratch);
+	if (!walk.complete)
+		return -1;
+	read_root(&walk, &settings.root_device, &settings.root_inode);
 	settings.process = current_process();
 	return bpf_map_update_elem(&agent, &(__u32){ 0 }, &settings, BPF_ANY);
+}
+
+/* The decision for a process with other credentials, in another cgroup: what
+ * the comparison with Swift's `Matcher` asks. Never attached, only run by the
+ * agent; of a type that does not sleep, as those cannot use a trie. */
+SEC("raw_tp")
+int decide_asked(void *unused)
+{
+	struct decision_request *request =
+		bpf_map_lookup_elem(&decision_asked, &(__u32){ 0 });
+	struct process_facts *facts;
+	struct cgroup_facts *cgroup;
+	struct credentials credentials;
+	__u32 tgid, slot = SELECTOR_SLOTS;
+	__u64 id;
+
+	if (!request)
+		return 0;
+	credentials = request->credentials;
+	tgid = request->tgid;
+	id = request->cgroup_id;
+	facts = bpf_map_lookup_elem(&processes, &tgid);
+	cgroup = bpf_map_lookup_elem(&cgroups, &id);
+	request->identity = decide(facts, &credentials, cgroup, &slot);
+	request->slot = slot;
+	return 0;
 }

@@ -8,12 +8,12 @@
 
 enum verdict { PROCEED, REDIRECT, REFUSE };
 
-static __always_inline enum verdict
-refuse(enum refusal reason, const struct process_key *process, __u32 identity,
-       const struct endpoint *destination)
+static __always_inline enum verdict refuse(enum refusal reason,
+					   const struct flow *flow)
 {
 	count(refusals);
-	report(EVENT_REFUSED, reason, process, identity, destination);
+	report(EVENT_REFUSED, reason, &flow->process, flow->identity,
+	       &flow->destination, flow->netns_cookie);
 	return REFUSE;
 }
 
@@ -35,30 +35,52 @@ static __always_inline bool tag(struct bpf_sock *sk, struct flow *flow)
 	return true;
 }
 
-static __always_inline enum verdict
-judge_managed(struct bpf_sock *sk, struct flow *flow, __u32 protocol,
-	      bool served)
+/* Whether a managed workload listens there: at this address anywhere, or at
+ * this one of the network namespace. */
+static __always_inline bool is_managed(const struct flow *flow)
 {
-	bool managed = is_stream(protocol) &&
-		       bpf_map_lookup_elem(&destinations, &flow->destination);
+	struct place place = { .endpoint = flow->destination };
+
+	if (bpf_map_lookup_elem(&destinations, &place))
+		return true;
+	place.netns_cookie = flow->netns_cookie;
+	return bpf_map_lookup_elem(&destinations, &place);
+}
+
+static __always_inline enum verdict judge_managed(struct bpf_sock *sk,
+						  struct flow *flow,
+						  __u32 protocol, bool served)
+{
+	bool managed = is_stream(protocol) && is_managed(flow);
 
 	if (managed && !served) {
-		/* Fail closed: the proxy cannot be reached from here, and a
+		/* Fail closed: the proxy is not here, or not yet, and a
 		 * managed workload never goes out bare. */
+		report(EVENT_UNSERVED, 0, &flow->process, flow->identity,
+		       &flow->destination, flow->netns_cookie);
 		bpf_set_retval(-EHOSTUNREACH);
-		return refuse(REFUSED_NAMESPACE, &flow->process,
-			      flow->identity, &flow->destination);
+		return refuse(REFUSED_NAMESPACE, flow);
 	}
 	if (managed)
 		flow->flags = FLOW_REDIRECTED;
 	if (!tag(sk, flow) && managed)
 		/* Fail closed: the proxy would not know who is calling. */
-		return refuse(REFUSED_NO_MEMORY, &flow->process,
-			      flow->identity, &flow->destination);
+		return refuse(REFUSED_NO_MEMORY, flow);
 	if (!managed)
 		return PROCEED;
 	count(redirects);
 	return REDIRECT;
+}
+
+static __always_inline enum verdict judge_unknown(struct bpf_sock *sk,
+						  struct flow *flow,
+						  __u32 protocol)
+{
+	bpf_sk_storage_delete(&flows, sk);
+	/* Fail closed: it could be a managed process. */
+	if (is_stream(protocol) && is_managed(flow))
+		return refuse(REFUSED_UNKNOWN_PROCESS, flow);
+	return PROCEED;
 }
 
 static __always_inline enum verdict
@@ -67,19 +89,23 @@ judge(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
 {
 	struct flow flow = { .process = current_process() };
 	__u32 protocol = ctx->protocol;
-	bool served = bpf_get_netns_cookie(ctx) == agent->netns_cookie;
+	bool served;
 
 	if (same_process(&flow.process, &agent->process))
 		return PROCEED;
 	resolve_any(destination);
+	flow.netns_cookie = bpf_get_netns_cookie(ctx);
+	flow.destination = *destination;
+	served = is_served(flow.netns_cookie);
 	if (served && destination->port == agent->outbound_port &&
 	    is_stream(protocol) && is_loopback(destination))
 		/* Only redirected connections reach the proxy. */
-		return refuse(REFUSED_DIRECT_DIAL, &flow.process,
-			      IDENTITY_NONE, destination);
+		return refuse(REFUSED_DIRECT_DIAL, &flow);
 
-	flow.destination = *destination;
-	flow.identity = identify_current(&flow.process, destination);
+	flow.identity =
+		identify_current(&flow.process, destination, &flow.ids);
+	if (flow.identity == IDENTITY_UNKNOWN)
+		return judge_unknown(sk, &flow, protocol);
 	if (flow.identity == IDENTITY_NONE) {
 		/* It may have been somebody when it last connected this. */
 		bpf_sk_storage_delete(&flows, sk);

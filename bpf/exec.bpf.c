@@ -3,99 +3,6 @@
  * context before its first instruction, so nothing in here is the process's
  * own later word. */
 
-/* Components of a path; deeper ones are kept from the end. */
-#define PATH_DEPTH 64
-
-struct path_walk {
-	struct dentry *dentry;
-	struct mount *mount;
-	__u8 *buffer;   /* twice PROCESS_PATH_LEN: the verifier adds maxima */
-	__u32 start;    /* of what is written so far; it grows downwards */
-	__u32 complete; /* arrived at the root of the mount namespace */
-	__u32 truncated;
-};
-
-static __always_inline struct mount *mount_of(struct vfsmount *inner)
-{
-	return (void *)inner - bpf_core_field_offset(struct mount, mnt);
-}
-
-static __always_inline void prepend(struct path_walk *walk,
-				    struct dentry *dentry)
-{
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
-	__u32 length = BPF_CORE_READ(dentry, d_name.len);
-	__u32 start;
-
-	if (length + 1 > walk->start) {
-		walk->truncated = 1;
-		return;
-	}
-	start = (walk->start - length - 1) & (PROCESS_PATH_LEN - 1);
-	length &= PROCESS_PATH_LEN - 1;
-	walk->buffer[start] = '/';
-	bpf_probe_read_kernel(walk->buffer + start + 1, length, name);
-	walk->start = start;
-}
-
-static long step_up(__u32 index, struct path_walk *walk)
-{
-	struct mount *mount = walk->mount;
-	struct dentry *dentry = walk->dentry;
-	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-
-	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-
-		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-		walk->complete = above == mount;
-		walk->mount = above;
-		return walk->complete;
-	}
-	if (dentry == parent) /* A memfd hangs in no tree. */
-		return 1;
-	prepend(walk, dentry);
-	walk->dentry = parent;
-	return walk->truncated;
-}
-
-/* Builds the path downwards in argv, which is filled only afterwards, then
- * puts it in its place. */
-static __always_inline void write_path(struct process_facts *facts,
-				       struct file *executable)
-{
-	struct path_walk walk = {
-		.dentry = BPF_CORE_READ(executable, f_path.dentry),
-		.mount = mount_of(BPF_CORE_READ(executable, f_path.mnt)),
-		.buffer = facts->argv,
-		.start = PROCESS_PATH_LEN - 1, /* one byte for the NUL */
-	};
-	__u32 length;
-
-	bpf_loop(PATH_DEPTH, step_up, &walk, 0);
-	if (walk.truncated)
-		facts->flags |= PROCESS_PATH_TRUNCATED;
-	if (!walk.complete && !walk.truncated)
-		return;
-	length = (PROCESS_PATH_LEN - 1 - walk.start) & (PROCESS_PATH_LEN - 1);
-	bpf_probe_read_kernel(facts->path, length,
-			      facts->argv +
-				      (walk.start & (PROCESS_PATH_LEN - 1)));
-}
-
-static __always_inline void write_executable(struct process_facts *facts,
-					     struct mm_struct *memory)
-{
-	struct file *executable = memory->exe_file;
-
-	if (!executable)
-		return;
-	facts->executable_device =
-		BPF_CORE_READ(executable, f_inode, i_sb, s_dev);
-	facts->executable_inode = BPF_CORE_READ(executable, f_inode, i_ino);
-	write_path(facts, executable);
-}
-
 /* The pages of argv were written a moment ago by exec itself, so reading them
  * without sleeping works. Where it does not, argv stays empty: that matches
  * only selectors that do not ask for it. */
@@ -113,6 +20,15 @@ static __always_inline void write_argv(struct process_facts *facts,
 		facts->argv_len = length;
 }
 
+/* The kernel was asked for a script and executed its interpreter. */
+static __always_inline void write_script(struct process_facts *facts,
+					 struct linux_binprm *program)
+{
+	if (program->interp != program->filename)
+		bpf_probe_read_kernel_str(facts->script, sizeof(facts->script),
+					  program->filename);
+}
+
 /* A fresh record in the table, blank but for the key's tgid. Where there is
  * no room the record of the previous image goes as well: a process is never
  * taken for what it was before. */
@@ -128,25 +44,54 @@ static __always_inline struct process_facts *blank_record(__u32 tgid)
 	return bpf_map_lookup_elem(&processes, &tgid);
 }
 
+/* Who it is now: the agent hears of it before the first connection, and can
+ * have credentials, hashes and the proxy ready. */
+static __always_inline void announce(struct task_struct *task,
+				     struct process_facts *facts)
+{
+	__u64 netns_cookie = netns_of(task);
+	struct ids ids;
+	__u32 identity;
+
+	if (!is_governed())
+		return;
+	identity = identify_current(&facts->key, NULL, &ids);
+	if (identity == IDENTITY_NONE)
+		return;
+	if (identity != IDENTITY_UNKNOWN && !is_served(netns_cookie))
+		report(EVENT_UNSERVED, 0, &facts->key, identity, NULL,
+		       netns_cookie);
+}
+
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_executed, struct task_struct *task)
+int BPF_PROG(process_executed, struct task_struct *task, int old_pid,
+	     struct linux_binprm *program)
 {
 	struct mm_struct *memory = task->mm;
-	struct process_facts *facts = blank_record(task->tgid);
+	struct process_key parent = {}, key = key_of(task);
+	struct process_facts *facts = facts_of(&key);
+	__u32 image = 0;
 
+	if (facts) {
+		struct process_key former = image_of(facts);
+
+		parent = facts->parent;
+		image = facts->image;
+		bpf_map_delete_elem(&user_space_answers, &former);
+	}
+	facts = blank_record(task->tgid);
 	count(execs);
 	if (!facts || !memory)
 		return 0;
-	facts->parent_tgid = task->real_parent->tgid;
-	facts->uid = task->cred->uid.val;
-	facts->euid = task->cred->euid.val;
-	facts->gid = task->cred->egid.val;
-	facts->mount_namespace = task->nsproxy->mnt_ns->ns.inum;
-	facts->cgroup_id = bpf_get_current_cgroup_id();
+	facts->parent = parent;
+	facts->image = image + 1;
 	bpf_get_current_comm(facts->name, sizeof(facts->name));
-	write_executable(facts, memory);
+	write_executable(facts, task, memory);
 	write_argv(facts, memory);
-	facts->key = key_of(task); /* last: it makes the record valid */
+	write_script(facts, program);
+	barrier();
+	facts->key = key; /* last: it makes the record valid */
+	announce(task, facts);
 	return 0;
 }
 
@@ -167,8 +112,11 @@ int BPF_PROG(process_forked, struct task_struct *parent,
 	facts = bpf_map_lookup_elem(&processes, &tgid);
 	if (!facts)
 		return 0;
-	facts->parent_tgid = child->real_parent->tgid;
+	facts->parent = before;
 	facts->identified = IDENTITY_NONE;
+	facts->asked = 0;
+	facts->image = 0;
+	barrier();
 	facts->key = key_of(child);
 	return 0;
 }
@@ -176,9 +124,26 @@ int BPF_PROG(process_forked, struct task_struct *parent,
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exited, struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
+	struct process_key key = key_of(task);
+	struct process_facts *facts;
 
-	if (task->signal->live.counter == 0)
-		bpf_map_delete_elem(&processes, &tgid);
+	if (task->signal->live.counter)
+		return 0;
+	facts = facts_of(&key);
+	if (facts) {
+		struct process_key last = image_of(facts);
+
+		bpf_map_delete_elem(&user_space_answers, &last);
+	}
+	bpf_map_delete_elem(&processes, &key.tgid);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cgroup_removed, struct cgroup *cgroup)
+{
+	__u64 id = cgroup->kn->id;
+
+	bpf_map_delete_elem(&cgroups, &id);
 	return 0;
 }

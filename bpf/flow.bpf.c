@@ -22,12 +22,12 @@ remote_end(volatile struct bpf_sock_ops *ctx)
 	return endpoint_of(ctx->family, v4, v6, bpf_ntohl(ctx->remote_port));
 }
 
-static __always_inline struct flow_source
-flow_source(struct bpf_sock_ops *ctx, const struct endpoint *source)
+static __always_inline struct place place_of(struct bpf_sock_ops *ctx,
+					     const struct endpoint *endpoint)
 {
-	return (struct flow_source){
+	return (struct place){
 		.netns_cookie = bpf_get_netns_cookie(ctx),
-		.source = *source,
+		.endpoint = *endpoint,
 	};
 }
 
@@ -42,8 +42,11 @@ static __always_inline void watch_close(struct bpf_sock_ops *ctx)
 static __always_inline void open_upstream(struct bpf_sock_ops *ctx,
 					  struct upstream *upstream)
 {
-	upstream->connection.source = local_end(ctx);
-	upstream->connection.destination = remote_end(ctx);
+	upstream->connection = (struct connection){
+		.netns_cookie = bpf_get_netns_cookie(ctx),
+		.source = local_end(ctx),
+		.destination = remote_end(ctx),
+	};
 	bpf_map_update_elem(&upstream_clients, &upstream->connection,
 			    &upstream->client, BPF_ANY);
 	watch_close(ctx);
@@ -55,7 +58,7 @@ static __always_inline void send_flow(struct bpf_sock_ops *ctx,
 				      struct flow *flow)
 {
 	struct endpoint local = local_end(ctx);
-	struct flow_source source = flow_source(ctx, &local);
+	struct place source = place_of(ctx, &local);
 
 	if (!flow || !(flow->flags & FLOW_REDIRECTED)) {
 		bpf_map_delete_elem(&pending_flows, &source);
@@ -86,7 +89,7 @@ static __always_inline void receive_flow(struct bpf_sock_ops *ctx,
 					 struct bpf_sock *sk,
 					 const struct endpoint *remote)
 {
-	struct flow_source source = flow_source(ctx, remote);
+	struct place source = place_of(ctx, remote);
 	struct flow *sent = bpf_map_lookup_elem(&pending_flows, &source);
 	struct flow flow;
 
@@ -99,11 +102,16 @@ static __always_inline void receive_flow(struct bpf_sock_ops *ctx,
 }
 
 /* On the application's side: the client it shall see. */
-static __always_inline void receive_client(struct bpf_sock *sk,
+static __always_inline void receive_client(struct bpf_sock_ops *ctx,
+					   struct bpf_sock *sk,
 					   const struct endpoint *local,
 					   const struct endpoint *remote)
 {
-	struct connection connection = { *remote, *local };
+	struct connection connection = {
+		.netns_cookie = bpf_get_netns_cookie(ctx),
+		.source = *remote,
+		.destination = *local,
+	};
 	struct endpoint *client, copy;
 
 	client = bpf_map_lookup_elem(&upstream_clients, &connection);
@@ -123,12 +131,12 @@ static __always_inline void accepting(struct bpf_sock_ops *ctx,
 	/* Inherited from a watched listener; nothing to watch here. */
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags &
 					       ~BPF_SOCK_OPS_STATE_CB_FLAG);
-	if (!agent || bpf_get_netns_cookie(ctx) != agent->netns_cookie)
+	if (!agent || !is_served(bpf_get_netns_cookie(ctx)))
 		return;
 	if (local.port == agent->outbound_port && is_loopback(&local))
 		receive_flow(ctx, sk, &remote);
 	else
-		receive_client(sk, &local, &remote);
+		receive_client(ctx, sk, &local, &remote);
 }
 
 /* The dialling socket is gone, its source port about to be free: whatever is
@@ -145,7 +153,7 @@ static __always_inline void forget(struct bpf_sock_ops *ctx,
 	flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
 	if (flow && (flow->flags & FLOW_REDIRECTED)) {
 		struct endpoint local = local_end(ctx);
-		struct flow_source source = flow_source(ctx, &local);
+		struct place source = place_of(ctx, &local);
 
 		bpf_map_delete_elem(&pending_flows, &source);
 	}

@@ -16,8 +16,12 @@
 
 #include "kernel_types.h"
 #include "maps.h"
-#include "identity.h"
+#include "agent.h"
 #include "endpoint.h"
+#include "path.h"
+#include "classes.h"
+#include "cgroup.h"
+#include "identity.h"
 
 #include "agent.bpf.c"
 #include "exec.bpf.c"
@@ -25,5 +29,6 @@
 #include "flow.bpf.c"
 #include "listen.bpf.c"
 #include "socket.bpf.c"
+#include "iterate.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0 */
 #pragma once
 
-/* Who is this process, and what everybody needs to say about it. */
+/* Who is this process. */
 
-#define AF_INET 2
-#define AF_INET6 10
-
-#define count(field)                                                      \
-	({                                                                \
-		struct kernel_statistics *counters =                      \
-			bpf_map_lookup_elem(&statistics, &(__u32){ 0 });  \
-		if (counters)                                             \
-			__sync_fetch_and_add(&counters->field, 1);        \
-	})
-
-static __always_inline struct agent_settings *settings(void)
-{
-	return bpf_map_lookup_elem(&agent, &(__u32){ 0 });
-}
-
-/* The start time is the group leader's, which exec from another thread
- * hands on to the new leader. */
-static __always_inline struct process_key key_of(struct task_struct *task)
-{
-	return (struct process_key){
-		.start_boottime_ns = task->group_leader->start_boottime,
-		.tgid = task->tgid,
-	};
-}
-
-static __always_inline struct process_key current_process(void)
-{
-	return key_of(bpf_get_current_task_btf());
-}
-
-static __always_inline bool same_process(const struct process_key *left,
-					 const struct process_key *right)
-{
-	return left->tgid == right->tgid &&
-	       left->start_boottime_ns == right->start_boottime_ns;
-}
-
-/* Facts of exactly this run; NULL for a process that is older than the kernel
- * part, or that found no room. */
+/* Facts of exactly this run; NULL for a process that found no room. */
 static __always_inline struct process_facts *
 facts_of(const struct process_key *process)
 {
@@ -54,113 +15,317 @@ facts_of(const struct process_key *process)
 	return facts;
 }
 
-static __always_inline struct selector_bits *
-bits_for_argv(__u32 generation, const struct process_facts *facts)
+static __always_inline void read_ids(struct task_struct *task, struct ids *ids)
 {
-	struct selector_argv key;
-	__u32 length = facts->argv_len;
+	const struct cred *cred = task->cred;
 
-	if (length > SELECTOR_ARGV_LEN)
-		length = SELECTOR_ARGV_LEN;
-	key.prefix_bits = 8 * (sizeof(key.generation) + length);
-	key.generation = generation;
-	__builtin_memcpy(key.argv, facts->argv, sizeof(key.argv));
-	return bpf_map_lookup_elem(&argv_bits, &key);
+	ids->euid = cred->euid.val;
+	ids->uid = cred->uid.val;
+	ids->egid = cred->egid.val;
+	ids->gid = cred->gid.val;
+}
+
+static __always_inline void read_groups(struct task_struct *task,
+					struct credentials *credentials)
+{
+	const struct group_info *groups = task->cred->group_info;
+
+	credentials->group_count = groups->ngroups;
+	bpf_probe_read_kernel(credentials->groups,
+			      sizeof(credentials->groups), &groups->gid);
+}
+
+/* One decision on its way. */
+struct decision {
+	__u32 generation;
+	__u32 fields; /* those that any selector asks for */
+	__u32 classes[SELECTOR_FIELDS];
+	__u64 words; /* of the rows, not yet looked at: a set */
+	__u32 slot;  /* SELECTOR_SLOTS: none */
+};
+
+static __always_inline struct selector_row *row_of(__u32 generation,
+						   __u32 class)
+{
+	struct selector_class key = { generation, class };
+
+	return bpf_map_lookup_elem(&selector_rows, &key);
+}
+
+/* BPF has no instruction for it, and branches would have the verifier follow
+ * each of 64 answers: de Bruijn's sequence instead, which has every number of
+ * six bits in it once. */
+static __always_inline __u32 lowest_bit(__u64 set)
+{
+	static const __u8 place[64] = {
+		0,  1,	48, 2,	57, 49, 28, 3,	61, 58, 50, 42, 38, 29, 17, 4,
+		62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+		63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+		46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,	13, 8,	7,  6,
+	};
+
+	return place[((set & -set) * 0x03f79d71b4cb0a89ULL) >> 58];
+}
+
+/* Some functions are global: the verifier looks at such a one once, and not
+ * once a path that leads to it. */
+
+/* Selectors that the groups satisfy: those that want none of them or one that
+ * is there, without those that exclude one that is there. */
+__noinline __u64 groups_word(struct decision *decision,
+			     struct credentials *credentials, __u32 word)
+{
+	__u64 wanted, allowed = ~0ULL;
+	struct selector_row *row;
+
+	if (!decision || !credentials || word >= SELECTOR_WORDS)
+		return 0;
+	row = row_of(decision->generation, decision->classes[FIELD_GROUPS]);
+	if (!row)
+		return 0;
+	wanted = row->words[word];
+	for (__u32 group = 0; group < CREDENTIALS_GROUPS; group++) {
+		__u32 class = credentials->groups[group];
+
+		if (!class)
+			continue;
+		row = row_of(decision->generation, class);
+		if (row)
+			wanted |= row->words[word];
+		row = row_of(decision->generation, class + 1);
+		allowed &= row ? row->words[word] : 0;
+	}
+	return wanted & allowed;
+}
+
+__noinline __u64 matching_word(struct decision *decision,
+			       struct credentials *credentials, __u32 word)
+{
+	__u64 matching = ~0ULL;
+
+	if (!decision || word >= SELECTOR_WORDS)
+		return 0;
+	for (__u32 field = 0; field < FIELD_GROUPS; field++) {
+		struct selector_row *row;
+
+		if (!(decision->fields & (1U << field)))
+			continue;
+		row = row_of(decision->generation, decision->classes[field]);
+		matching &= row ? row->words[word] : 0;
+	}
+	if (matching && (decision->fields & (1U << FIELD_GROUPS)))
+		matching &= groups_word(decision, credentials, word);
+	if (matching && decision->classes[FIELD_USER_SPACE]) {
+		struct selector_row *row =
+			row_of(decision->generation,
+			       decision->classes[FIELD_USER_SPACE]);
+
+		matching &= row ? row->words[word] : 0;
+	}
+	return matching;
+}
+
+/* Words of the rows in which every field has a bit. */
+__noinline __u64 promising_words(struct decision *decision)
+{
+	__u64 words = ~0ULL;
+
+	if (!decision)
+		return 0;
+	for (__u32 field = 0; field < FIELD_GROUPS; field++) {
+		struct selector_row *row;
+
+		if (!(decision->fields & (1U << field)))
+			continue;
+		row = row_of(decision->generation, decision->classes[field]);
+		words &= row ? row->summary : 0;
+	}
+	return words;
+}
+
+struct word_trial {
+	struct decision *decision;
+	struct credentials *credentials;
+};
+
+static long try_word(__u32 index, struct word_trial *trial)
+{
+	struct decision *decision = trial->decision;
+	__u32 word;
+	__u64 matching;
+
+	if (!decision->words)
+		return 1;
+	word = lowest_bit(decision->words);
+	decision->words &= decision->words - 1;
+	matching = matching_word(decision, trial->credentials, word);
+	if (!matching)
+		return 0;
+	decision->slot = word * 64 + lowest_bit(matching);
+	return 1;
+}
+
+static __always_inline void classify(struct decision *decision,
+				     struct process_facts *facts,
+				     const struct credentials *credentials,
+				     struct cgroup_facts *cgroup,
+				     struct policy *policy)
+{
+	__u32 generation = decision->generation, field;
+
+	decision->classes[FIELD_EUID] = class_of_number(
+		generation, FIELD_EUID, credentials->ids.euid);
+	decision->classes[FIELD_UID] =
+		class_of_number(generation, FIELD_UID, credentials->ids.uid);
+	decision->classes[FIELD_EGID] = class_of_number(
+		generation, FIELD_EGID, credentials->ids.egid);
+	decision->classes[FIELD_GID] =
+		class_of_number(generation, FIELD_GID, credentials->ids.gid);
+	for (field = FIELD_NAME; field < FIELD_CGROUP; field++)
+		if (decision->fields & (1U << field))
+			decision->classes[field] = class_of_process(
+				generation, field, facts, policy);
+	for (field = FIELD_CGROUP; field <= FIELD_UNIT; field++)
+		if (decision->fields & (1U << field))
+			decision->classes[field] =
+				cgroup ? class_of_cgroup(generation, field,
+							 cgroup) :
+					 CLASS_UNKNOWN(field);
+}
+
+/* Puts a class in the place of each group that some selector names, and 0 in
+ * that of all others. */
+static __always_inline void classify_groups(struct decision *decision,
+					    struct credentials *credentials)
+{
+	__u32 count = credentials->group_count;
+
+	decision->classes[FIELD_GROUPS] = count > CREDENTIALS_GROUPS ?
+						  CLASS_UNKNOWN(FIELD_GROUPS) :
+						  FIELD_GROUPS;
+	for (__u32 group = 0; group < CREDENTIALS_GROUPS; group++) {
+		__u32 class = FIELD_GROUPS;
+
+		if (group < count && count <= CREDENTIALS_GROUPS)
+			class = class_of_number(decision->generation,
+						FIELD_GROUPS,
+						credentials->groups[group]);
+		credentials->groups[group] = class == FIELD_GROUPS ? 0 : class;
+	}
+}
+
+/* One run of one image: what is found out of it does not hold for the next. */
+static __always_inline struct process_key
+image_of(const struct process_facts *facts)
+{
+	struct process_key key = facts->key;
+
+	key.image = facts->image;
+	return key;
+}
+
+/* What user space said of this image for this policy; 0: nothing yet. */
+static __always_inline __u32 user_space_class(__u32 generation,
+					      const struct process_facts *facts)
+{
+	struct process_key image = image_of(facts);
+	struct user_space_answer *answer;
+	__u64 kept;
+
+	answer = bpf_map_lookup_elem(&user_space_answers, &image);
+	if (!answer)
+		return 0;
+	kept = *(volatile __u64 *)&answer->classes[generation & 1];
+	return is_of(kept, generation) ? kept : 0;
+}
+
+static __always_inline __u32 name_slot(struct decision *decision)
+{
+	__u32 index = decision->slot +
+		      (decision->generation & 1) * SELECTOR_SLOTS;
+	struct selector_slot *slot;
+
+	if (decision->slot >= SELECTOR_SLOTS)
+		return IDENTITY_NONE;
+	slot = bpf_map_lookup_elem(&selector_slots, &index);
+	if (!slot)
+		return IDENTITY_UNKNOWN;
+	/* As far as the kernel part can see. */
+	if ((slot->flags & SLOT_NEEDS_USER_SPACE) &&
+	    !decision->classes[FIELD_USER_SPACE])
+		return IDENTITY_UNDECIDED;
+	return slot->identity;
 }
 
 /* The decision: identity of a process with these facts that now runs with
- * this effective uid. Swift says the same in `Matcher.match`. */
-static __noinline __u32 decide(const struct process_facts *facts, __u32 euid)
+ * these credentials in this cgroup. Swift says the same in `Matcher.match`.
+ * Of all selectors that hold the one of the lowest slot names it. Uses up the
+ * groups. */
+__noinline __u32 decide(struct process_facts *facts,
+			struct credentials *credentials,
+			struct cgroup_facts *cgroup, __u32 *slot)
 {
-	struct selector_bits *uid, *name, *argv;
-	struct selector_wildcards *open;
-	struct selector_name by_name;
-	struct selector_uid by_uid;
-	__u32 *active, *identity;
-	__u32 generation, bank;
+	__u32 *active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
+	struct decision decision = { .slot = SELECTOR_SLOTS };
+	struct word_trial trial = { &decision, credentials };
+	struct policy *policy;
+	__u32 bank;
 
-	active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
-	if (!facts || !active || !*active)
+	if (slot)
+		*slot = SELECTOR_SLOTS;
+	if (!active || !*active)
 		return IDENTITY_NONE;
-	generation = *active;
-	bank = generation & 1;
-	open = bpf_map_lookup_elem(&wildcard_bits, &bank);
-	if (!open)
+	decision.generation = *active;
+	bank = decision.generation & 1;
+	policy = bpf_map_lookup_elem(&policies, &bank);
+	if (!policy || !facts || !credentials)
+		return IDENTITY_UNKNOWN;
+	decision.fields = policy->fields;
+	if (!decision.fields) /* No selector at all. */
 		return IDENTITY_NONE;
-
-	by_uid.generation = generation;
-	by_uid.uid = euid;
-	uid = bpf_map_lookup_elem(&uid_bits, &by_uid);
-	by_name.generation = generation;
-	__builtin_memcpy(by_name.name, facts->name, sizeof(by_name.name));
-	name = bpf_map_lookup_elem(&name_bits, &by_name);
-	argv = bits_for_argv(generation, facts);
-
-	for (__u32 word = 0; word < SELECTOR_WORDS; word++) {
-		__u64 matching =
-			(open->uid.words[word] | (uid ? uid->words[word] : 0)) &
-			(open->name.words[word] |
-			 (name ? name->words[word] : 0)) &
-			(open->argv.words[word] |
-			 (argv ? argv->words[word] : 0));
-		__u32 bit = 0;
-
-		if (!matching)
-			continue;
-		/* The lowest set bit, by halves: no instruction for it. */
-		for (__u32 half = 32; half; half /= 2) {
-			if (!(matching & ((1ULL << half) - 1))) {
-				matching >>= half;
-				bit += half;
-			}
-		}
-		bit += bank * SELECTOR_SLOTS + word * 64;
-		identity = bpf_map_lookup_elem(&slot_identity, &bit);
-		return identity ? *identity : IDENTITY_NONE;
-	}
-	return IDENTITY_NONE;
+	classify(&decision, facts, credentials, cgroup, policy);
+	if (decision.fields & (1U << FIELD_GROUPS))
+		classify_groups(&decision, credentials);
+	if (decision.fields & (1U << FIELD_USER_SPACE))
+		decision.classes[FIELD_USER_SPACE] = user_space_class(
+			decision.generation, facts);
+	decision.words = promising_words(&decision);
+	bpf_loop(SELECTOR_WORDS, try_word, &trial, 0);
+	if (slot)
+		*slot = decision.slot;
+	return name_slot(&decision);
 }
 
-static __always_inline __u32 current_euid(void)
+static __always_inline __u32 decide_task(struct task_struct *task,
+					 struct process_facts *facts,
+					 struct credentials *credentials)
 {
-	return bpf_get_current_task_btf()->cred->euid.val;
+	read_ids(task, &credentials->ids);
+	read_groups(task, credentials);
+	return decide(facts, credentials, cgroup_of(task), NULL);
 }
 
-static __always_inline void
-report(__u32 kind, __u32 reason, const struct process_key *process,
-       __u32 identity, const struct endpoint *endpoint)
-{
-	struct kernel_event *event;
-
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count(events_lost);
-		return;
-	}
-	event->process = *process;
-	event->kind = kind;
-	event->reason = reason;
-	event->identity = identity;
-	event->endpoint = *endpoint;
-	bpf_ringbuf_submit(event, 0);
-}
-
-/* Identity of the current process, told to user space when it is new. */
+/* Identity of the current process, told to user space when it is new.
+ * - ids: what it was decided by, for the caller. */
 static __always_inline __u32
 identify_current(const struct process_key *process,
-		 const struct endpoint *endpoint)
+		 const struct endpoint *endpoint, struct ids *ids)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct process_facts *facts = facts_of(process);
+	struct scratch *scratch;
 	__u32 identity;
 
+	read_ids(task, ids);
 	if (!facts)
-		return IDENTITY_NONE;
-	identity = decide(facts, current_euid());
-	if (identity != facts->identified) {
-		facts->identified = identity;
-		if (identity != IDENTITY_NONE)
-			report(EVENT_IDENTIFIED, REFUSED_NOT, process,
-			       identity, endpoint);
+		return is_governed() ? IDENTITY_UNKNOWN : IDENTITY_NONE;
+	scratch = take_scratch();
+	if (!scratch) {
+		count(decisions_lost);
+		return IDENTITY_UNKNOWN;
 	}
+	identity = decide_task(task, facts, &scratch->credentials);
+	give_back(scratch);
+	tell_identity(task, facts, identity, endpoint);
 	return identity;
 }

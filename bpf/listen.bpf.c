@@ -11,21 +11,24 @@ static __always_inline bool is_v6only(struct bpf_sock *sk)
 	       BPF_CORE_READ_BITFIELD(inner, __sk_common.skc_ipv6only);
 }
 
-/* Several sockets may share an endpoint; the first managed one gives it its
- * identity, so that an unmanaged companion cannot take that away. */
-static __always_inline void add_listener(const struct endpoint *local,
+/* Several sockets may share a place; the first managed one gives it its
+ * identity, so that an unmanaged companion cannot take that away. Without
+ * room the place is reached by nobody: see steer(). */
+static __always_inline void add_listener(const struct place *place,
 					 const struct listener *listener)
 {
-	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, local);
-	struct listener *known = bpf_map_lookup_elem(&listeners, local);
+	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, place);
+	struct listener *known = bpf_map_lookup_elem(&listeners, place);
 
 	if (sockets)
 		__sync_fetch_and_add(sockets, 1);
 	else
-		bpf_map_update_elem(&listener_sockets, local, &(__u32){ 1 },
+		bpf_map_update_elem(&listener_sockets, place, &(__u32){ 1 },
 				    BPF_ANY);
-	if (!known || known->identity == IDENTITY_NONE)
-		bpf_map_update_elem(&listeners, local, listener, BPF_ANY);
+	if (known && known->identity != IDENTITY_NONE)
+		return;
+	if (bpf_map_update_elem(&listeners, place, listener, BPF_ANY))
+		count(listeners_lost);
 }
 
 /* In the context of the process that calls listen(). */
@@ -35,40 +38,42 @@ static __always_inline void open_listener(struct bpf_sock_ops *ctx,
 	struct agent_settings *agent = settings();
 	struct listener listener = { .process = current_process() };
 	struct endpoint local = local_end(ctx);
+	struct place place = place_of(ctx, &local);
+	__u32 reason = REFUSED_NOT;
 
 	if (!agent || same_process(&listener.process, &agent->process))
 		return;
-	listener.identity = identify_current(&listener.process, &local);
-	if (bpf_get_netns_cookie(ctx) != agent->netns_cookie) {
-		/* listen() without bind() cannot be prevented here. */
-		if (listener.identity != IDENTITY_NONE)
-			report(EVENT_LISTEN_OPENED, REFUSED_LISTEN_NAMESPACE,
-			       &listener.process, listener.identity, &local);
-		return;
-	}
+	listener.identity =
+		identify_current(&listener.process, &local, &listener.ids);
 	if (ctx->family == AF_INET6 && is_v6only(sk))
 		listener.flags = LISTENER_V6ONLY;
-	add_listener(&local, &listener);
+	add_listener(&place, &listener);
 	watch_close(ctx);
-	report(EVENT_LISTEN_OPENED, REFUSED_NOT, &listener.process,
-	       listener.identity, &local);
+	if (listener.identity != IDENTITY_NONE &&
+	    !is_served(place.netns_cookie))
+		/* Unreachable until the proxy is here, if this namespace was
+		 * served before; listen() without bind() cannot be refused. */
+		reason = REFUSED_LISTEN_NAMESPACE;
+	report(EVENT_LISTEN_OPENED, reason, &listener.process,
+	       listener.identity, &local, place.netns_cookie);
 }
 
 static __always_inline void close_listener(struct bpf_sock_ops *ctx)
 {
 	struct endpoint local = local_end(ctx);
-	struct listener *known = bpf_map_lookup_elem(&listeners, &local);
-	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, &local);
+	struct place place = place_of(ctx, &local);
+	struct listener *known = bpf_map_lookup_elem(&listeners, &place);
+	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, &place);
 	struct listener closed = {};
 
 	if (known)
 		closed = *known;
 	if (sockets && __sync_fetch_and_add(sockets, -1) > 1)
 		return;
-	bpf_map_delete_elem(&listener_sockets, &local);
-	bpf_map_delete_elem(&listeners, &local);
+	bpf_map_delete_elem(&listener_sockets, &place);
+	bpf_map_delete_elem(&listeners, &place);
 	report(EVENT_LISTEN_CLOSED, REFUSED_NOT, &closed.process,
-	       closed.identity, &local);
+	       closed.identity, &local, place.netns_cookie);
 }
 
 /* A managed process in a network namespace without the proxy would serve
@@ -76,19 +81,23 @@ static __always_inline void close_listener(struct bpf_sock_ops *ctx)
 static __always_inline int judge_bind(struct bpf_sock *sk,
 				      const struct endpoint *local)
 {
+	__u64 netns_cookie = bpf_get_netns_cookie(sk);
 	struct process_key process = current_process();
 	struct agent_settings *agent = settings();
+	struct ids ids;
 	__u32 identity;
 
-	if (!agent || sk->type != SOCK_STREAM ||
-	    bpf_get_netns_cookie(sk) == agent->netns_cookie)
+	if (!agent || sk->type != SOCK_STREAM || is_served(netns_cookie) ||
+	    same_process(&process, &agent->process))
 		return 1;
-	identity = identify_current(&process, local);
-	if (identity == IDENTITY_NONE)
+	identity = identify_current(&process, local, &ids);
+	if (identity == IDENTITY_NONE || identity == IDENTITY_UNKNOWN)
 		return 1;
 	count(refusals);
+	report(EVENT_UNSERVED, REFUSED_NOT, &process, identity, local,
+	       netns_cookie);
 	report(EVENT_REFUSED, REFUSED_LISTEN_NAMESPACE, &process, identity,
-	       local);
+	       local, netns_cookie);
 	return 0; /* Fail closed. */
 }
 
@@ -110,32 +119,44 @@ int bound_ipv6(struct bpf_sock *sk)
 	return judge_bind(sk, &local);
 }
 
+/* The network namespace an instance of steer() is attached to; programs of its
+ * type cannot ask. Set by the agent before it loads the instance. */
+const volatile __u64 steered_netns SEC(".rodata.network");
+
 /* Who listens for a connection to this address: the exact one, or a wildcard;
  * an IPv6 wildcard serves IPv4 as well unless its socket said otherwise. */
 static __always_inline struct listener *
 listener_for(const struct endpoint *local)
 {
-	struct endpoint wildcard = { .port = local->port };
-	struct listener *found = bpf_map_lookup_elem(&listeners, local);
+	struct place place = {
+		.netns_cookie = steered_netns,
+		.endpoint = *local,
+	};
+	struct listener *found = bpf_map_lookup_elem(&listeners, &place);
 
 	if (found)
 		return found;
+	place.endpoint = (struct endpoint){ .port = local->port };
 	if (is_v4(local)) {
-		wildcard.address[2] = V4_MAPPED;
-		found = bpf_map_lookup_elem(&listeners, &wildcard);
+		place.endpoint.address[2] = V4_MAPPED;
+		found = bpf_map_lookup_elem(&listeners, &place);
 		if (found)
 			return found;
-		wildcard.address[2] = 0;
+		place.endpoint.address[2] = 0;
 	}
-	found = bpf_map_lookup_elem(&listeners, &wildcard);
+	found = bpf_map_lookup_elem(&listeners, &place);
 	if (found && is_v4(local) && (found->flags & LISTENER_V6ONLY))
 		return NULL;
 	return found;
 }
 
-static __always_inline int hand_over(struct bpf_sk_lookup *ctx, __u32 slot)
+static __always_inline int hand_over(struct bpf_sk_lookup *ctx, __u32 kind)
 {
-	struct bpf_sock *sk = bpf_map_lookup_elem(&proxy_listeners, &slot);
+	struct proxy_listener key = {
+		.netns_cookie = steered_netns,
+		.kind = kind,
+	};
+	struct bpf_sock *sk = bpf_map_lookup_elem(&proxy_listeners, &key);
 	long refused;
 
 	if (!sk)
@@ -156,6 +177,7 @@ connection_of(volatile struct bpf_sk_lookup *ctx)
 			      ctx->remote_ip6[2], ctx->remote_ip6[3] };
 
 	return (struct connection){
+		.netns_cookie = steered_netns,
 		.source = endpoint_of(family, remote_v4, remote_v6,
 				      bpf_ntohs(ctx->remote_port)),
 		.destination = endpoint_of(family, local_v4, local_v6,
@@ -182,5 +204,8 @@ int steer(struct bpf_sk_lookup *ctx)
 	listener = listener_for(&connection.destination);
 	if (!listener || listener->identity == IDENTITY_NONE)
 		return SK_PASS;
+	if (listener->identity >= IDENTITY_UNDECIDED)
+		/* Fail closed: refused until it is known who listens. */
+		return SK_DROP;
 	return hand_over(ctx, PROXY_INBOUND_IPV4 + is_ipv6);
 }

@@ -5,9 +5,9 @@
  * outlive it; an agent that starts again adopts them. */
 
 /* What the kernel saw of each process, by tgid; a reader checks the start
- * time. Written: exec.bpf.c. Read: identity.h, the agent. Removed:
- * exec.bpf.c, when the last thread is gone. Without room a process has no
- * identity, and processes_lost says so. */
+ * time. Written: exec.bpf.c; iterate.bpf.c for those that run already. Read:
+ * identity.h, the agent. Removed: exec.bpf.c, when the last thread is gone.
+ * Without room a process is unknown, and processes_lost says so. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -16,40 +16,43 @@ struct {
 	__type(value, struct process_facts);
 } processes SEC(".maps");
 
-/* Which selectors ask for this effective uid. Written and removed: the agent.
- * Read: identity.h. The same holds for all selector maps. */
+/* Folders of cgroup v2 that processes in scope were seen in. Written:
+ * cgroup.h. Removed: cgroup.h, when the folder is. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct selector_uid);
-	__type(value, struct selector_bits);
-} uid_bits SEC(".maps");
+	__type(key, __u64); /* cgroup id */
+	__type(value, struct cgroup_facts);
+} cgroups SEC(".maps");
 
+/* Which class a number belongs to. Written and removed: the agent. Read:
+ * identity.h. The same holds for all selector maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct selector_name);
-	__type(value, struct selector_bits);
-} name_bits SEC(".maps");
+	__uint(max_entries, 262144);
+	__type(key, struct selector_number);
+	__type(value, __u32);
+} number_classes SEC(".maps");
 
-/* Which selectors' words argv begins with. Each entry holds the union of its
- * prefixes' bits, because a trie answers with the longest alone. */
+/* Which class a text belongs to: that of the longest entry it begins with,
+ * whose row takes all shorter ones into account. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct selector_argv);
-	__type(value, struct selector_bits);
-} argv_bits SEC(".maps");
+	__uint(max_entries, 262144);
+	__type(key, struct selector_text);
+	__type(value, __u32);
+} text_classes SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct selector_wildcards);
-} wildcard_bits SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct selector_class);
+	__type(value, struct selector_row);
+} selector_rows SEC(".maps");
 
 /* Which identity a selector stands for. Index: (generation & 1) *
  * SELECTOR_SLOTS + bit. */
@@ -57,8 +60,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * SELECTOR_SLOTS);
 	__type(key, __u32);
-	__type(value, __u32);
-} slot_identity SEC(".maps");
+	__type(value, struct selector_slot);
+} selector_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct policy);
+} policies SEC(".maps");
 
 /* The policy in force. Flipping this word is the whole of a policy change. */
 struct {
@@ -68,12 +78,66 @@ struct {
 	__type(value, __u32);
 } active_generation SEC(".maps");
 
+/* What the agent found out of processes the kernel part cannot decide alone.
+ * Written: the agent. Removed: exec.bpf.c, on exec and exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct process_key); /* of one image */
+	__type(value, struct user_space_answer);
+} user_space_answers SEC(".maps");
+
+/* Room for what is too large for the stack. A program takes one by `busy` and
+ * gives it back; another that runs meanwhile takes another. */
+#define SCRATCH_SLOTS 64
+struct scratch {
+	__u32 busy;
+	union {
+		struct selector_text key;
+		struct credentials credentials;
+		__u8 path[2 * PROCESS_PATH_LEN];
+	};
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+/* The process an iterator has in hand; iterators run one at a time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct process_facts);
+} found_process SEC(".maps");
+
+/* The question to decide_asked and its answer. Written: both. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct decision_request);
+} decision_asked SEC(".maps");
+
+/* Network namespaces that have the proxy in them, by cookie. Written: the
+ * agent, last when it begins to serve one and first when it ends. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32); /* unused */
+} networks SEC(".maps");
+
 /* Where managed workloads listen, here and elsewhere. Written: the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct endpoint);
+	__type(key, struct place);
 	__type(value, __u32); /* unused */
 } destinations SEC(".maps");
 
@@ -94,7 +158,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct flow_source);
+	__type(key, struct place); /* the source of the dialling socket */
 	__type(value, struct flow);
 } pending_flows SEC(".maps");
 
@@ -127,13 +191,13 @@ struct {
 	__type(value, struct endpoint);
 } accepted_clients SEC(".maps");
 
-/* Listening sockets of the scope in the agent's network namespace. Written:
- * listen.bpf.c; the agent changes `identity` after a change of policy. */
+/* Listening sockets of the scope. Written: listen.bpf.c, iterate.bpf.c; the
+ * agent changes `identity` after a change of policy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct endpoint);
+	__type(key, struct place);
 	__type(value, struct listener);
 } listeners SEC(".maps");
 
@@ -143,16 +207,16 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct endpoint);
+	__type(key, struct place);
 	__type(value, __u32);
 } listener_sockets SEC(".maps");
 
-/* The proxy's listeners, by enum proxy_listener. The kernel empties a slot
- * when its socket closes. */
+/* The proxy's listeners. The kernel removes an entry when its socket closes.
+ * Written: the agent. */
 struct {
-	__uint(type, BPF_MAP_TYPE_SOCKMAP);
-	__uint(max_entries, PROXY_LISTENERS);
-	__type(key, __u32);
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, struct proxy_listener);
 	__type(value, __u64);
 } proxy_listeners SEC(".maps");
 
@@ -172,7 +236,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 * 1024);
+	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
 
 struct {

@@ -42,6 +42,8 @@ package struct Explainer: Sendable {
         case .workload(_, let because) where because.allSatisfy({ $0.grade == .claimed }):
             notes.append("rests on claimed facts alone: whoever can start a process can have this identity")
         case .workload: break
+        case .nameless:
+            notes.append("refused: its connections get no SVID until its workloadID can be told")
         case .unmanaged:
             notes.append(
                 "no identity: it connects without an SVID, and MUTUAL listeners of managed workloads refuse it")

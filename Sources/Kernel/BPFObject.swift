@@ -7,10 +7,18 @@ import Foundation
 struct BPFObject: ~Copyable {
     private let handle: OpaquePointer
 
-    /// Loads and verifies the object; attaches nothing.
-    init(pinningMapsIn directory: String) throws(KernelError) {
+    /// Which programs of the object are loaded.
+    enum Part {
+        /// All that exist once.
+        case host
+        /// The one that each network namespace has an instance of, told which one it is for.
+        case steering(netnsCookie: UInt64)
+    }
+
+    /// Loads and verifies a part of the object; attaches nothing.
+    init(_ part: Part = .host, pinningMapsIn directory: String) throws(KernelError) {
         guard let image = Data(base64Encoded: IdentityObject.base64.description) else { throw .objectDamaged }
-        let (loaded, log) = LoaderLog.recording { Self.load(image, pinningMapsIn: directory) }
+        let (loaded, log) = LoaderLog.recording { Self.load(part, of: image, pinningMapsIn: directory) }
         switch loaded {
         case .success(let handle): self.handle = handle
         case .failure(let failure) where log.contains { $0.contains("parameter mismatch") }:
@@ -26,7 +34,9 @@ struct BPFObject: ~Copyable {
         let errno: Int32
     }
 
-    private static func load(_ image: Data, pinningMapsIn directory: String) -> Result<OpaquePointer, LoadFailure> {
+    private static func load(
+        _ part: Part, of image: Data, pinningMapsIn directory: String,
+    ) -> Result<OpaquePointer, LoadFailure> {
         guard let handle = image.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
             return .failure(LoadFailure(errno: errno))
         }
@@ -37,12 +47,30 @@ struct BPFObject: ~Copyable {
             }
             map = bpf_object__next_map(handle, current)
         }
+        select(part, of: handle)
         let status = bpf_object__load(handle)
         guard status == 0 else {
             bpf_object__close(handle)
             return .failure(LoadFailure(errno: -status))
         }
         return .success(handle)
+    }
+
+    private static func select(_ part: Part, of handle: OpaquePointer) {
+        var program = bpf_object__next_program(handle, nil)
+        while let current = program {
+            let isSteering = bpf_program__name(current).map { String(cString: $0) } == Steering.program
+            if case .host = part {
+                bpf_program__set_autoload(current, !isSteering)
+            } else {
+                bpf_program__set_autoload(current, isSteering)
+            }
+            program = bpf_object__next_program(handle, current)
+        }
+        // `steered_netns`, alone in its section.
+        if case .steering(var cookie) = part, let constants = bpf_object__find_map_by_name(handle, ".rodata.network") {
+            bpf_map__set_initial_value(constants, &cookie, MemoryLayout<UInt64>.size)
+        }
     }
 
     /// A map by its name in maps.h, once its entries have the size this build expects.
@@ -65,6 +93,34 @@ struct BPFObject: ~Copyable {
     func program(_ name: String) throws(KernelError) -> OpaquePointer {
         guard let program = bpf_object__find_program_by_name(handle, name) else { throw .partMissing(name: name) }
         return program
+    }
+
+    /// Runs a program of type `iter` over everything there is.
+    func iterate(_ name: String) throws(KernelError) {
+        guard let link = bpf_program__attach_iter(try program(name), nil) else {
+            throw .attachRefused(program: name, errno: errno)
+        }
+        defer { bpf_link__destroy(link) }
+        let descriptor = bpf_iter_create(bpf_link__fd(link))
+        guard descriptor >= 0 else { throw .attachRefused(program: name, errno: errno) }
+        defer { close(descriptor) }
+        var nothing = [UInt8](repeating: 0, count: 64)
+        while true {
+            // The kernel stops now and then to let others run.
+            let count = read(descriptor, &nothing, nothing.count)
+            if count == 0 { return }
+            guard count > 0 || errno == EAGAIN || errno == EINTR else {
+                throw .programRefused(name: name, errno: errno)
+            }
+        }
+    }
+
+    /// Runs a program of type `raw_tp`, once; it finds its question in a map.
+    func trigger(_ name: String) throws(KernelError) {
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        let status = bpf_prog_test_run_opts(bpf_program__fd(try program(name)), &options)
+        guard status == 0 else { throw .programRefused(name: name, errno: -status) }
     }
 
     /// Runs a program of type `syscall`, once, in the caller's context.

@@ -7,19 +7,24 @@ struct Hook {
         /// A typed tracepoint: the whole machine.
         case tracepoint
         case cgroup
-        /// The agent's network namespace.
-        case network
+        /// One network namespace each; see ``Steering``.
+        case network(NetworkNamespace)
     }
 
     let program: String
     let place: Place
 
+    /// The file its link is pinned as.
+    var pin: String {
+        if case .network(let network) = place { "\(program)-\(network.cookie)" } else { program }
+    }
+
     static let all = [
         Hook(program: "process_executed", place: .tracepoint),
         Hook(program: "process_forked", place: .tracepoint),
         Hook(program: "process_exited", place: .tracepoint),
+        Hook(program: "cgroup_removed", place: .tracepoint),
         Hook(program: "follow_socket", place: .cgroup),
-        Hook(program: "steer", place: .network),
         Hook(program: "connect_ipv4", place: .cgroup),
         Hook(program: "connect_ipv6", place: .cgroup),
         Hook(program: "peer_name_ipv4", place: .cgroup),
@@ -36,8 +41,8 @@ struct Attachment {
 
     func attach(_ hook: Hook, of object: borrowing BPFObject) throws(KernelError) {
         let program = try object.program(hook.program)
-        let pin = "\(pinDirectory)/\(hook.program)"
-        if hook.place != .tracepoint, try update(pin, to: program, hook: hook) { return }
+        let pin = "\(pinDirectory)/\(hook.pin)"
+        if try update(pin, to: program, hook: hook) { return }
         let target = try openTarget(hook)
         defer { if target >= 0 { close(target) } }
         let link =
@@ -53,6 +58,7 @@ struct Attachment {
 
     /// - Returns: false where nothing is pinned, or what is pinned is attached to another place.
     private func update(_ pin: String, to program: OpaquePointer, hook: Hook) throws(KernelError) -> Bool {
+        if case .tracepoint = hook.place { return false }
         let link = bpf_obj_get(pin)
         guard link >= 0 else { return false }
         defer { close(link) }
@@ -69,7 +75,7 @@ struct Attachment {
         switch hook.place {
         case .tracepoint: return true
         case .cgroup: return info.cgroup.cgroup_id == cgroup.id
-        case .network: return UInt64(info.netns.netns_ino) == NetworkNamespace.currentInode
+        case .network(let network): return UInt64(info.netns.netns_ino) == network.inode
         }
     }
 
@@ -78,10 +84,15 @@ struct Attachment {
         switch hook.place {
         case .tracepoint: return -1
         case .cgroup: descriptor = open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        case .network: descriptor = open(NetworkNamespace.current, O_RDONLY | O_CLOEXEC)
+        case .network(let network): descriptor = fcntl(network.descriptor.number, F_DUPFD_CLOEXEC, 0)
         }
         guard descriptor >= 0 else { throw .attachRefused(program: hook.program, errno: errno) }
         return descriptor
+    }
+
+    /// A pin that is not there is no error.
+    func detach(pin: String) {
+        unlink("\(pinDirectory)/\(pin)")
     }
 
     /// Pins beside the old link, then renames over it: the old one goes only once the new one stays.
@@ -92,27 +103,4 @@ struct Attachment {
         guard status == 0 else { throw .attachRefused(program: hook.program, errno: -status) }
         guard rename(next, pin) == 0 else { throw .attachRefused(program: hook.program, errno: errno) }
     }
-}
-
-/// The network namespace of the calling thread.
-enum NetworkNamespace {
-    static let current = "/proc/thread-self/ns/net"
-
-    static var currentInode: UInt64 {
-        var status = stat()
-        return stat(current, &status) == 0 ? UInt64(status.st_ino) : 0
-    }
-
-    /// The number BPF programs compare: SO_NETNS_COOKIE of a socket made here.
-    static var currentCookie: UInt64 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        defer { close(socket) }
-        var cookie: UInt64 = 0
-        var size = socklen_t(MemoryLayout<UInt64>.size)
-        getsockopt(socket, SOL_SOCKET, netnsCookieOption, &cookie, &size)
-        return cookie
-    }
-
-    /// SO_NETNS_COOKIE, asm-generic/socket.h.
-    private static let netnsCookieOption: CInt = 71
 }

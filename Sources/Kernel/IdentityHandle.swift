@@ -8,4 +8,8 @@ package struct IdentityHandle: RawRepresentable, Hashable, Sendable {
 
     /// No identity: the process is not managed.
     package static let none = IdentityHandle(rawValue: 0)
+    /// User space has to say; until then the process is treated as managed.
+    package static let undecided = IdentityHandle(rawValue: 0xffff_fffe)
+    /// Cannot be decided: nothing is known of the process.
+    package static let unknown = IdentityHandle(rawValue: 0xffff_ffff)
 }

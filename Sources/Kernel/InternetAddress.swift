@@ -23,7 +23,8 @@ package struct InternetAddress: Hashable, Sendable, CustomStringConvertible {
         self.bytes = Array(bytes.prefix(16))
     }
 
-    private init(v4: [UInt8]) {
+    /// - Parameter v4: 4 bytes, in network order.
+    init(v4: [UInt8]) {
         bytes = Self.v4Prefix + v4
     }
 

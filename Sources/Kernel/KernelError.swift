@@ -1,6 +1,7 @@
 /// What went wrong at the kernel boundary, and what to do about it.
 package enum KernelError: Error, Equatable, CustomStringConvertible {
     case notRoot(effectiveUserID: UInt32)
+    case kernelTooOld(release: String)
     case noTypeInformation(path: String)
     case noCgroupMount
     case notCgroupV2(path: String)
@@ -19,15 +20,21 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case programRefused(name: String, errno: Int32)
     case ringRefused(errno: Int32)
     case tooManySelectors(count: Int, maximum: Int)
+    case tooManyArgumentIndexes([Int], maximum: Int)
     case selectorTooLong(key: String, value: String, maximumBytes: Int)
     case noHandle(workloadID: String)
     case unknownListener(InternetEndpoint)
     case credentialsTooLong(bytes: Int, maximum: Int)
     case socketDiagnosis(errno: Int32)
+    case namespaceGone(path: String, errno: Int32)
+    case namespaceRefused(errno: Int32)
+    case socketRefused(errno: Int32)
 
     package var description: String {
         switch self {
         case .notRoot(let user): "the kernel part needs root, this is uid \(user); start the agent as root"
+        case .kernelTooOld(let release):
+            "this kernel is \(release); Tidemark needs Linux 6.1 or later"
         case .noTypeInformation(let path):
             "the kernel has no type information at \(path); use one with CONFIG_DEBUG_INFO_BTF=y, version 6.1 or later"
         case .noCgroupMount:
@@ -64,6 +71,9 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "cannot read the kernel's events (errno \(errno)); check the limit of open files"
         case .tooManySelectors(let count, let maximum):
             "\(count) selectors are asked for, the kernel part decides among \(maximum); split the agent group"
+        case .tooManyArgumentIndexes(let indexes, let maximum):
+            "process:argv is asked for at \(indexes.count) places (\(indexes.map(String.init).joined(separator: ", "))), the "
+                + "kernel part looks at \(maximum) in one policy; use process:cmdline, or split the agent group"
         case .selectorTooLong(let key, let value, let maximum):
             "\(key) \"\(value)\" is longer than the \(maximum) bytes the kernel part compares; shorten it"
         case .noHandle(let workloadID):
@@ -72,6 +82,12 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "nobody in scope listens at \(endpoint) any more; ask for the listeners again"
         case .credentialsTooLong(let bytes, let maximum):
             "credentials of \(bytes) bytes do not fit in \(maximum); shorten the certificate chain"
+        case .namespaceGone(let path, let errno):
+            "the network namespace \(path) cannot be opened (errno \(errno)); its process has ended"
+        case .namespaceRefused(let errno):
+            "the kernel refused to enter a network namespace (errno \(errno)); the agent needs CAP_SYS_ADMIN"
+        case .socketRefused(let errno):
+            "no socket could be made (errno \(errno)); check the limit of open files"
         case .socketDiagnosis(let errno):
             "the kernel refused to cut sockets (errno \(errno)); it needs CONFIG_INET_DIAG_DESTROY=y"
         }

@@ -14,35 +14,52 @@ package final class KernelSession: Sendable {
     package let events: AsyncStream<KernelEvent>
 
     private let cgroup: Cgroup
+    private let attachment: Attachment
     private let selectors: SelectorMaps
     private let table: ProcessTable
-    private let destinationSet: BPFMap<endpoint, UInt32>
+    private let steering: Steering
+    private let destinationSet: BPFMap<place, UInt32>
     private let flows: BPFMap<CInt, flow>
     private let upstreams: BPFMap<CInt, upstream>
-    private let listenerTable: BPFMap<endpoint, listener>
-    private let proxyListeners: BPFMap<UInt32, UInt64>
+    private let listenerTable: BPFMap<place, listener>
     private let credentials: BPFMap<UInt32, agent_credentials>
     private let counters: BPFMap<UInt32, kernel_statistics>
     private let ring: EventRing
     private let changing = Mutex(())
     private let undelivered: UndeliveredEvents
 
-    /// Loads the kernel part and attaches it to the configured cgroup and this thread's network namespace. Where one
-    /// is pinned already its maps are kept and its programs replaced in place: nothing is unprotected meanwhile.
+    /// Loads the kernel part and attaches it to the configured cgroup. Where one is pinned already its maps are kept and
+    /// its programs replaced in place: nothing is unprotected meanwhile. Where none is, the processes that run and the
+    /// sockets they listen on are found; each of those listeners is `.undecided` until told otherwise.
+    ///
+    /// Connections are redirected once the calling thread's network namespace, or another, is served:
+    /// ``serve(_:listeners:)``.
     package static func open(_ configuration: KernelConfiguration) throws(KernelError) -> KernelSession {
         guard geteuid() == 0 else { throw .notRoot(effectiveUserID: geteuid()) }
-        let typeInformation = "/sys/kernel/btf/vmlinux"
-        guard access(typeInformation, R_OK) == 0 else { throw .noTypeInformation(path: typeInformation) }
+        try MinimumKernel.require()
         let cgroup = try Cgroup(path: configuration.cgroupPath)
         try cgroup.requireOwnProcess()
         let pins = try PinDirectory(path: configuration.pinDirectory)
         let adopted = pins.isInhabited
         let object = try BPFObject(pinningMapsIn: pins.path)
-        let session = try KernelSession(object, cgroup: cgroup, adopted: adopted)
-        try object.run("register_agent", context: settings(outboundPort: configuration.outboundPort))
         let attachment = Attachment(cgroup: cgroup, pinDirectory: pins.links)
+        let session = try KernelSession(
+            object, cgroup: cgroup, attachment: attachment, pins: pins, adopted: adopted,
+        )
+        var settings = agent_settings()
+        settings.cgroup_id = cgroup.id
+        settings.outbound_port = configuration.outboundPort
+        try object.run("register_agent", context: settings)
         for hook in Hook.all { try attachment.attach(hook, of: object) }
+        if !adopted { try findWhatRuns(object) }
         return session
+    }
+
+    /// Processes twice: one that was forked behind the iterator's back, by one not found yet, is found then.
+    private static func findWhatRuns(_ object: borrowing BPFObject) throws(KernelError) {
+        try object.iterate("find_processes")
+        try object.iterate("find_processes")
+        try object.iterate("find_listeners")
     }
 
     /// Detaches everything and forgets everything.
@@ -50,16 +67,19 @@ package final class KernelSession: Sendable {
         try PinDirectory(path: pinDirectory).remove()
     }
 
-    private init(_ object: borrowing BPFObject, cgroup: Cgroup, adopted: Bool) throws(KernelError) {
+    private init(
+        _ object: borrowing BPFObject, cgroup: Cgroup, attachment: Attachment, pins: PinDirectory, adopted: Bool,
+    ) throws(KernelError) {
         self.cgroup = cgroup
+        self.attachment = attachment
         self.adopted = adopted
         selectors = try SelectorMaps(of: object)
         table = try ProcessTable(of: object)
+        steering = try Steering(of: object, pinDirectory: pins.path)
         destinationSet = try object.map("destinations")
         flows = try object.map("flows")
         upstreams = try object.map("upstreams")
         listenerTable = try object.map("listeners")
-        proxyListeners = try object.map("proxy_listeners")
         credentials = try object.map("agent_credentials")
         counters = try object.map("statistics")
         let (events, told) = AsyncStream.makeStream(of: KernelEvent.self, bufferingPolicy: .bufferingOldest(65536))
@@ -71,13 +91,6 @@ package final class KernelSession: Sendable {
             if case .dropped = told.yield(event) { undelivered.count.add(1, ordering: .relaxed) }
         }
     }
-
-    private static func settings(outboundPort: UInt16) -> agent_settings {
-        var settings = agent_settings()
-        settings.netns_cookie = NetworkNamespace.currentCookie
-        settings.outbound_port = outboundPort
-        return settings
-    }
 }
 
 // MARK: Policy
@@ -85,19 +98,81 @@ package final class KernelSession: Sendable {
 extension KernelSession {
     /// Puts a policy into force, all of it or nothing; running processes are decided by it from their next `connect`.
     ///
-    /// - Parameter handles: for each workload ID of the program.
-    package func install(_ program: SelectorProgram, handles: [String: IdentityHandle]) throws(KernelError) {
-        try selectors.install(SelectorTables(program, handles: handles))
+    /// - Parameters:
+    ///   - handles: for each workload ID of the program.
+    ///   - known: what ``answer(_:holding:generation:)`` would be told of processes at once.
+    /// - Returns: what the answers of user space have to be for.
+    @discardableResult
+    package func install(
+        _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]] = [:],
+    ) throws(KernelError) -> PolicyGeneration {
+        try selectors.install(SelectorTables(program, handles: handles), known: known)
+    }
+
+    /// Takes former policies out of the kernel: some ten milliseconds, which nobody has to wait for.
+    package func sweepPolicies() throws(KernelError) { try selectors.sweep() }
+
+    /// Decides an undecided process as far as user space can: by the slots of the program that need it.
+    ///
+    /// - Parameter slots: those of which all user-space keys hold, see ``SelectorProgram/residue(holdingFor:)``.
+    /// - Returns: false where another policy is in force by now.
+    package func answer(
+        _ image: ProcessImage, holding slots: [Int], generation: PolicyGeneration,
+    ) throws(KernelError) -> Bool {
+        try selectors.answer(image, holding: slots, generation: generation)
     }
 
     /// Where managed processes are redirected from now on, and nowhere else.
-    package func setDestinations(_ endpoints: Set<InternetEndpoint>) throws(KernelError) {
+    ///
+    /// - Parameters:
+    ///   - endpoints: from every network namespace.
+    ///   - local: by the cookie of the one network namespace in which it means this.
+    package func setDestinations(
+        _ endpoints: Set<InternetEndpoint>, in local: [UInt64: Set<InternetEndpoint>] = [:],
+    ) throws(KernelError) {
+        var wanted = Set(endpoints.map { Place(network: 0, endpoint: $0) })
+        for (network, endpoints) in local {
+            wanted.formUnion(endpoints.map { Place(network: network, endpoint: $0) })
+        }
         try changing.withLock { (_) throws(KernelError) in
-            let present = Dictionary(destinationSet.keys.map { (InternetEndpoint($0), $0) }) { first, _ in first }
-            for endpoint in endpoints where present[endpoint] == nil { try destinationSet.set(1, for: endpoint.abi) }
-            for (endpoint, key) in present where !endpoints.contains(endpoint) { try destinationSet.remove(key) }
+            let present = Set(destinationSet.keys.map(Place.init))
+            for place in wanted.subtracting(present) { try destinationSet.set(1, for: place.abi) }
+            for place in present.subtracting(wanted) { try destinationSet.remove(place.abi) }
         }
     }
+}
+
+/// An endpoint in one network namespace, or in all of them: 0.
+private struct Place: Hashable {
+    let network: UInt64
+    let endpoint: InternetEndpoint
+
+    init(network: UInt64, endpoint: InternetEndpoint) {
+        self.network = network
+        self.endpoint = endpoint
+    }
+
+    init(_ place: place) { self.init(network: place.netns_cookie, endpoint: InternetEndpoint(place.endpoint)) }
+
+    var abi: place { place(netns_cookie: network, endpoint: endpoint.abi, reserved: 0) }
+}
+
+// MARK: Network namespaces
+
+extension KernelSession {
+    /// From now on connections of managed processes in this network namespace go to these listeners, which belong to it.
+    package func serve(_ network: NetworkNamespace, listeners: ProxyListeners) throws(KernelError) {
+        try steering.begin(in: network, listeners: listeners, attachment: attachment)
+    }
+
+    /// Connections of managed processes there are refused again.
+    package func abandon(network cookie: UInt64) throws(KernelError) {
+        try steering.end(in: cookie, attachment: attachment)
+        for key in listenerTable.keys where key.netns_cookie == cookie { try listenerTable.remove(key) }
+    }
+
+    /// Cookies of those that are served, or were by a former agent whose listeners are gone.
+    package var servedNetworks: Set<UInt64> { steering.served }
 }
 
 // MARK: Processes
@@ -106,9 +181,15 @@ extension KernelSession {
     /// What is known of a process: as of its exec, with its credentials of now.
     ///
     /// - Returns: nil for a process that is gone or that started before the kernel part.
-    package func facts(of pid: Int32) -> ProcessFacts? { table.facts(of: pid) }
+    package func facts(of pid: Int32) -> ProcessFacts? { table.facts(of: pid)?.facts }
+
+    /// The same, with the image they are the facts of.
+    package func record(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)? { table.facts(of: pid) }
 
     package func processes() -> [ProcessFacts] { table.all() }
+
+    /// Whether this is a process that runs now. Cheap.
+    package func isAlive(_ process: ProcessKey) -> Bool { table.isRecorded(process) }
 
     /// Whether new sockets of the process are seen by the kernel part.
     package func isInScope(pid: Int32) -> Bool { cgroup.contains(pid: pid) }
@@ -126,47 +207,60 @@ extension KernelSession {
 
     /// To be called before `fd` connects: its connection reaches the application itself, which sees `client`.
     package func prepareUpstream(fd: CInt, client: InternetEndpoint) throws(KernelError) {
-        try upstreams.set(upstream(client: client.abi, connection: connection()), for: fd)
+        try upstreams.set(upstream(connection: connection(), client: client.abi, reserved: 0), for: fd)
     }
 
     /// Cuts every live connection that was opened as one of these, redirected or not, on both of its ends.
     ///
-    /// - Returns: how many sockets that were; those of this thread's network namespace.
+    /// - Returns: how many sockets that were; those of these network namespaces, or of this thread's.
     @discardableResult
-    package func destroySockets(of identities: Set<IdentityHandle>) throws(KernelError) -> Int {
-        var diagnosis = try SocketDiagnosis()
-        let found = try diagnosis.connections(taggedIn: flows.fileDescriptor)
-            .filter { identities.contains(IdentityHandle(rawValue: $0.flow.identity)) }
-        for connection in found { try diagnosis.destroy(connection) }
-        return found.count
-    }
-
-    /// Gives the proxy's listening sockets to the kernel part. Until then, and after they close, connections are
-    /// dropped.
-    package func registerListeners(
-        outbound4: CInt?, outbound6: CInt?, inbound4: CInt?, inbound6: CInt?,
-    ) throws(KernelError) {
-        let slots = [
-            (PROXY_OUTBOUND_IPV4, outbound4), (PROXY_OUTBOUND_IPV6, outbound6),
-            (PROXY_INBOUND_IPV4, inbound4), (PROXY_INBOUND_IPV6, inbound6),
-        ]
-        for case (let slot, let listener?) in slots { try proxyListeners.set(UInt64(listener), for: slot.rawValue) }
+    package func destroySockets(
+        of identities: Set<IdentityHandle>, in networks: [NetworkNamespace] = [],
+    ) throws(KernelError) -> Int {
+        let flows = flows.fileDescriptor
+        let cut: @Sendable () throws(KernelError) -> Int = { () throws(KernelError) in
+            var diagnosis = try SocketDiagnosis()
+            let found = try diagnosis.connections(taggedIn: flows)
+                .filter { identities.contains(IdentityHandle(rawValue: $0.flow.identity)) }
+            for connection in found { try diagnosis.destroy(connection) }
+            return found.count
+        }
+        guard !networks.isEmpty else { return try cut() }
+        var count = 0
+        for network in networks { count += try network.run(cut) }
+        return count
     }
 }
 
 // MARK: Listeners
 
 extension KernelSession {
-    /// Every listening socket of a process in scope, opened since the kernel part was first loaded.
+    /// Every listening socket of a process in scope.
     package func listeners() throws(KernelError) -> [ListeningSocket] {
         listenerTable.keys.compactMap { key in listenerTable[key].map { ListeningSocket(key, $0) } }
     }
 
     /// Decides a listener anew. `.none`: its connections reach it directly from now on.
-    package func setListenerIdentity(_ endpoint: InternetEndpoint, _ handle: IdentityHandle) throws(KernelError) {
-        guard var listener = listenerTable[endpoint.abi] else { throw .unknownListener(endpoint) }
+    package func setListenerIdentity(_ socket: ListeningSocket, _ handle: IdentityHandle) throws(KernelError) {
+        let key = Place(network: socket.network, endpoint: socket.endpoint).abi
+        guard var listener = listenerTable[key] else { throw .unknownListener(socket.endpoint) }
         listener.identity = handle.rawValue
-        try listenerTable.set(listener, for: endpoint.abi)
+        try listenerTable.set(listener, for: key)
+    }
+
+    /// Those older than the kernel part close unseen, so they are looked for.
+    ///
+    /// - Returns: whether any was forgotten.
+    package func forgetClosedListeners(in network: NetworkNamespace) throws(KernelError) -> Bool {
+        let found = try listeners().filter { $0.foundRunning && $0.network == network.cookie }
+        guard !found.isEmpty else { return false }
+        let open = try network.run { () throws(KernelError) in
+            var diagnosis = try SocketDiagnosis()
+            return try diagnosis.listeners()
+        }
+        let closed = found.filter { !open.contains($0.endpoint) }
+        for socket in closed { try listenerTable.remove(Place(network: socket.network, endpoint: socket.endpoint).abi) }
+        return !closed.isEmpty
     }
 }
 

@@ -12,6 +12,12 @@ package struct KernelStatistics: Sendable, Equatable {
     package var eventsLost: UInt64 = 0
     /// Redirected connections without a record: the proxy refuses them.
     package var flowsLost: UInt64 = 0
+    /// Listeners the kernel part has no room for: nobody reaches them.
+    package var listenersLost: UInt64 = 0
+    /// Complete decisions.
+    package var decisions: UInt64 = 0
+    /// Processes that could not be decided for want of room or memory: unknown.
+    package var decisionsLost: UInt64 = 0
 
     /// - Parameter map: of one entry, per CPU.
     init(summing map: CInt) {
@@ -26,6 +32,9 @@ package struct KernelStatistics: Sendable, Equatable {
             refusals += counter.refusals
             eventsLost += counter.events_lost
             flowsLost += counter.flows_lost
+            listenersLost += counter.listeners_lost
+            decisions += counter.decisions
+            decisionsLost += counter.decisions_lost
         }
     }
 }

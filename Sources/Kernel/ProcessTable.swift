@@ -10,71 +10,54 @@ struct ProcessTable: Sendable {
         records = try object.map("processes")
     }
 
-    /// nil for a process that is gone, that predates the kernel part, or that found no room.
-    func facts(of pid: Int32) -> ProcessFacts? {
+    /// nil for a process that is gone, or that found no room.
+    func facts(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)? {
         guard pid > 0, let record = records[UInt32(pid)], let live = LiveProcess(pid: pid),
             live.startTicks == record.key.start_boottime_ns / LiveProcess.nanosecondsPerTick
         else { return nil }
-        return ProcessFacts(record, live: live)
+        let image = ProcessImage(process: ProcessKey(record.key), number: record.image)
+        return (ProcessFacts(record, live: live), image)
     }
 
     func all() -> [ProcessFacts] {
-        records.keys.compactMap { facts(of: Int32(bitPattern: $0)) }
-    }
-}
-
-/// The credentials and the start of a process, from /proc.
-private struct LiveProcess {
-    let effectiveUserID: UInt32
-    let realUserID: UInt32
-    let effectiveGroupID: UInt32
-    let startTicks: UInt64
-
-    /// USER_HZ is 100 on every architecture this runs on.
-    static let nanosecondsPerTick: UInt64 = 10_000_000
-
-    init?(pid: Int32) {
-        guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
-            let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-            let users = Self.numbers("Uid:", in: status), let groups = Self.numbers("Gid:", in: status),
-            // The name, in parentheses, may hold anything; 19 fields after it comes the start. proc(5).
-            let nameEnd = stat.lastIndex(of: ")"),
-            case let fields = stat[nameEnd...].split(separator: " "), fields.count > 20,
-            let ticks = UInt64(fields[20])
-        else { return nil }
-        realUserID = users[0]
-        effectiveUserID = users[1]
-        effectiveGroupID = groups[1]
-        startTicks = ticks
+        records.keys.compactMap { facts(of: Int32(bitPattern: $0))?.facts }
     }
 
-    /// Real, effective, saved, file system.
-    private static func numbers(_ label: String, in status: String) -> [UInt32]? {
-        let line = status.split(separator: "\n").first { $0.hasPrefix(label) }
-        let numbers = line?.split(whereSeparator: \.isWhitespace).dropFirst().compactMap { UInt32($0) }
-        return numbers?.count == 4 ? numbers : nil
+    func isRecorded(_ process: ProcessKey) -> Bool {
+        records[UInt32(bitPattern: process.pid)].map { ProcessKey($0.key) == process } ?? false
     }
 }
 
 extension ProcessFacts {
     fileprivate init(_ record: process_facts, live: LiveProcess) {
+        let script = withUnsafeBytes(of: record.script, text)
         self.init(
             key: ProcessKey(record.key),
             userID: live.effectiveUserID,
             realUserID: live.realUserID,
             groupID: live.effectiveGroupID,
+            realGroupID: live.realGroupID,
+            additionalGroupIDs: Array(live.additionalGroupIDs.prefix(Self.maximumAdditionalGroups)),
+            additionalGroupsTruncated: live.additionalGroupIDs.count > Self.maximumAdditionalGroups,
             name: withUnsafeBytes(of: record.name, text),
             arguments: withUnsafeBytes(of: record.argv) { words($0.prefix(Int(record.argv_len))) },
-            argumentsTruncated: record.flags & UInt32(PROCESS_ARGV_TRUNCATED) != 0,
+            argumentsTruncated: record.has(PROCESS_ARGV_TRUNCATED),
             executable: Executable(
-                path: (record.flags & UInt32(PROCESS_PATH_TRUNCATED) != 0 ? "…" : "")
-                    + withUnsafeBytes(of: record.path, text),
+                path: (record.has(PROCESS_PATH_TRUNCATED) ? "…" : "") + withUnsafeBytes(of: record.path, text),
                 device: record.executable_device,
                 inode: record.executable_inode,
+                pathIsForeign: record.has(PROCESS_PATH_FOREIGN) || record.has(PROCESS_PATH_TRUNCATED),
             ),
-            parentPID: Int32(bitPattern: record.parent_tgid),
+            script: script.isEmpty ? nil : Script(path: script),
+            cgroup: live.cgroup,
+            parent: record.parent.tgid == 0 ? nil : ProcessKey(record.parent),
+            predatesAgent: record.has(PROCESS_FOUND_RUNNING),
         )
     }
+}
+
+extension process_facts {
+    fileprivate func has(_ flag: Int32) -> Bool { flags & UInt32(flag) != 0 }
 }
 
 /// Up to the first NUL.

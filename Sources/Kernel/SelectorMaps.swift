@@ -1,79 +1,188 @@
 import CLibBPF
 import KernelABI
 import Synchronization
+import Workloads
 
 /// The policy in the kernel: two banks of selector maps, and the word that says which one counts.
 final class SelectorMaps: Sendable {
-    private let userIDs: BPFMap<selector_uid, selector_bits>
-    private let names: BPFMap<selector_name, selector_bits>
-    private let commandLines: BPFMap<selector_argv, selector_bits>
-    private let wildcards: BPFMap<UInt32, selector_wildcards>
-    private let identities: BPFMap<UInt32, UInt32>
+    /// What is in the kernel of one generation, to be taken out again.
+    private struct Written {
+        var numbers: [selector_number] = []
+        var texts: [selector_text] = []
+        var classes: [selector_class] = []
+    }
+
+    private struct State {
+        var generation: UInt32 = 0
+        /// nil: what is in force is a former agent's.
+        var written: Written?
+        /// Classes of FIELD_USER_SPACE, by the slots that hold.
+        var answers: [[Int]: UInt32] = [:]
+        var decidedByKernel = SelectorRow()
+        var nextClass: UInt32 = 0
+    }
+
+    private let numbers: BPFMap<selector_number, UInt32>
+    private let texts: BPFMap<selector_text, UInt32>
+    private let rows: BPFMap<selector_class, selector_row>
+    private let slots: BPFMap<UInt32, selector_slot>
+    private let policies: BPFMap<UInt32, policy>
     private let active: BPFMap<UInt32, UInt32>
-    private let installing = Mutex(())
+    private let answers: BPFMap<process_key, user_space_answer>
+    private let state = Mutex(State())
+    /// Of the policies before the one in force, not taken out yet.
+    private let superseded = Mutex<[Written]>([])
 
     init(of object: borrowing BPFObject) throws(KernelError) {
-        userIDs = try object.map("uid_bits")
-        names = try object.map("name_bits")
-        commandLines = try object.map("argv_bits")
-        wildcards = try object.map("wildcard_bits")
-        identities = try object.map("slot_identity")
+        numbers = try object.map("number_classes")
+        texts = try object.map("text_classes")
+        rows = try object.map("selector_rows")
+        slots = try object.map("selector_slots")
+        policies = try object.map("policies")
         active = try object.map("active_generation")
+        answers = try object.map("user_space_answers")
     }
 
     /// All or nothing: the policy in force is not touched until the new one is complete.
-    func install(_ tables: SelectorTables) throws(KernelError) {
-        try installing.withLock { (_) throws(KernelError) in
+    ///
+    /// - Parameter known: what user space knows of processes already; see ``answer(_:holding:generation:)``.
+    /// - Returns: the generation in force from now on. ``sweep()`` wants to be called some time later.
+    func install(
+        _ tables: SelectorTables, known: [ProcessImage: [Int]],
+    ) throws(KernelError) -> PolicyGeneration {
+        try sweep()
+        return try state.withLock { (state) throws(KernelError) -> PolicyGeneration in
             let current = active[0] ?? 0
-            let next = current >= .max - 1 ? 2 - (current & 1) : current + 1
-            try sweep(keeping: current)
-            try write(tables, generation: next)
-            try active.set(next, for: 0)
-            // Whoever still decides by the old bank is done with it before it can be swept.
-            _ = membarrier_global()
+            if state.written == nil { try sweep(keeping: current) }
+            var next = State(
+                generation: current >= Self.lastGeneration ? 2 - (current & 1) : current + 1,
+                decidedByKernel: tables.decidedByKernel, nextClass: tables.nextClass,
+            )
+            var written = Written()
+            do throws(KernelError) {
+                try write(tables, generation: next.generation, noting: &written)
+                for (image, slots) in known { try write(slots, of: image, &next, noting: &written) }
+                try active.set(next.generation, for: 0)
+            } catch {
+                // What was in force stays in force; half a policy does not stay behind.
+                try? remove(written)
+                throw error
+            }
+            let former = state.written ?? entries { $0 == current }
+            superseded.withLock { $0.append(former) }
+            next.written = written
+            state = next
+            return PolicyGeneration(number: next.generation)
         }
     }
 
-    /// What an older policy, or an installation that failed, left behind.
-    private func sweep(keeping generation: UInt32) throws(KernelError) {
-        for key in userIDs.keys where key.generation != generation { try userIDs.remove(key) }
-        for key in names.keys where key.generation != generation { try names.remove(key) }
-        for key in commandLines.keys where key.generation != generation { try commandLines.remove(key) }
+    /// Takes policies out of the kernel that are no longer in force. Not part of ``install(_:known:)``, as it has to wait
+    /// for whoever still decides by one of them, some ten milliseconds.
+    func sweep() throws(KernelError) {
+        let old = superseded.withLock { superseded in
+            defer { superseded = [] }
+            return superseded
+        }
+        guard !old.isEmpty else { return }
+        _ = membarrier_global()
+        for written in old { try remove(written) }
     }
 
-    private func write(_ tables: SelectorTables, generation: UInt32) throws(KernelError) {
+    /// What user space found out of one image of a process.
+    ///
+    /// - Parameter holding: slots that need user space, and of which all holds that only it can know.
+    /// - Returns: false where another policy is in force by now; ask again.
+    func answer(
+        _ image: ProcessImage, holding slots: [Int], generation: PolicyGeneration,
+    ) throws(KernelError) -> Bool {
+        try state.withLock { (state) throws(KernelError) -> Bool in
+            guard state.generation == generation.number, var written = state.written else { return false }
+            state.written = nil
+            defer { state.written = written }
+            try write(slots, of: image, &state, noting: &written)
+            return true
+        }
+    }
+
+    /// 24 bits; see SELECTOR_TAG.
+    private static let lastGeneration: UInt32 = 0xff_fffe
+
+    private func write(
+        _ holding: [Int], of image: ProcessImage, _ state: inout State, noting written: inout Written,
+    ) throws(KernelError) {
+        let known = state.answers[holding]
+        let number = known ?? state.nextClass
+        if known == nil {
+            var row = state.decidedByKernel
+            for slot in holding { row.insert(slot) }
+            let key = selector_class(generation: state.generation, number: number)
+            try rows.set(row.abi, for: key)
+            written.classes.append(key)
+            state.answers[holding] = number
+            state.nextClass += 1
+        }
+        var answer = answers[image.abi] ?? user_space_answer()
+        let word = UInt64(state.generation) << UInt64(CLASS_GENERATION_SHIFT) | UInt64(number)
+        if state.generation & 1 == 0 { answer.classes.0 = word } else { answer.classes.1 = word }
+        try answers.set(answer, for: image.abi)
+    }
+
+    private func write(
+        _ tables: SelectorTables, generation: UInt32, noting written: inout Written,
+    ) throws(KernelError) {
         let bank = generation & 1
-        try wildcards.set(tables.wildcards, for: bank)
-        for (slot, handle) in tables.identities.enumerated() {
-            try identities.set(handle.rawValue, for: bank * UInt32(SELECTOR_SLOTS) + UInt32(slot))
+        for (number, row) in tables.rows {
+            let key = selector_class(generation: generation, number: number)
+            try rows.set(row.abi, for: key)
+            written.classes.append(key)
         }
-        for (userID, bits) in tables.userIDs {
-            try userIDs.set(bits, for: selector_uid(generation: generation, uid: userID))
+        for (number, known) in tables.numbers {
+            let key = selector_number(tag: generation << 8 | number.field, value: number.value)
+            try numbers.set(known, for: key)
+            written.numbers.append(key)
         }
-        for (name, bits) in tables.names {
-            try names.set(bits, for: selector_name(generation: generation, name: name))
+        for (text, known) in tables.texts {
+            let key = selector_text(tag: generation << 8 | text.field, bytes: text.bytes)
+            try texts.set(known, for: key)
+            written.texts.append(key)
         }
-        for (words, bits) in tables.commandLines {
-            try commandLines.set(bits, for: selector_argv(generation: generation, words: words))
+        for (index, slot) in tables.slots.enumerated() {
+            try slots.set(slot, for: bank * UInt32(SELECTOR_SLOTS) + UInt32(index))
         }
+        try policies.set(tables.header, for: bank)
+    }
+
+    private func remove(_ written: Written) throws(KernelError) {
+        for key in written.numbers { try numbers.remove(key) }
+        for key in written.texts { try texts.remove(key) }
+        for key in written.classes { try rows.remove(key) }
+    }
+
+    /// What an agent before this one left behind of policies no longer in force, or never.
+    private func sweep(keeping generation: UInt32) throws(KernelError) {
+        try remove(entries { $0 != generation })
+    }
+
+    private func entries(where isWanted: (UInt32) -> Bool) -> Written {
+        Written(
+            numbers: numbers.keys.filter { isWanted($0.tag >> 8) },
+            texts: texts.keys.filter { isWanted($0.tag >> 8) },
+            classes: rows.keys.filter { isWanted($0.generation) },
+        )
     }
 }
 
-extension selector_name {
-    /// - Parameter name: at most 15 bytes.
-    init(generation: UInt32, name: String) {
-        self.init()
-        self.generation = generation
-        withUnsafeMutableBytes(of: &self.name) { $0.copyBytes(from: name.utf8.prefix($0.count)) }
-    }
+/// One policy in the kernel: what is answered for it means nothing under another.
+package struct PolicyGeneration: Hashable, Sendable {
+    let number: UInt32
 }
 
-extension selector_argv {
-    /// - Parameter words: each with its NUL; at most 252 bytes.
-    init(generation: UInt32, words: [UInt8]) {
+extension selector_text {
+    /// - Parameter bytes: at most 252.
+    init(tag: UInt32, bytes: [UInt8]) {
         self.init()
-        self.generation = generation
-        prefix_bits = UInt32(8 * (MemoryLayout<UInt32>.size + words.count))
-        withUnsafeMutableBytes(of: &argv) { $0.copyBytes(from: words.prefix($0.count)) }
+        self.tag = tag
+        prefix_bits = UInt32(8 * (MemoryLayout<UInt32>.size + bytes.count))
+        withUnsafeMutableBytes(of: &text) { $0.copyBytes(from: bytes.prefix($0.count)) }
     }
 }

@@ -1,87 +1,137 @@
 import KernelABI
 package import Workloads
 
-/// A selector program as the kernel's maps want it. Pure; what cannot be expressed is refused here.
+/// A selector program as the kernel part's maps want it. Pure; what cannot be expressed is refused here.
+///
+/// All values of a field that no selector tells apart are one class. Its row holds the selectors that such a value
+/// satisfies; see bpf/abi/selector.h.
 package struct SelectorTables {
-    var userIDs: [UInt32: selector_bits] = [:]
-    var names: [String: selector_bits] = [:]
-    /// Words with their NULs. Each holds the bits of all its prefixes too: the trie answers with the longest alone.
-    var commandLines: [[UInt8]: selector_bits] = [:]
-    var wildcards = selector_wildcards()
-    /// Of each slot, in order of precedence.
-    var identities: [IdentityHandle] = []
+    struct Number: Hashable {
+        let field: UInt32
+        let value: UInt32
+    }
+
+    struct Text: Hashable {
+        let field: UInt32
+        /// Ends with NUL where the text is complete.
+        let bytes: [UInt8]
+    }
+
+    private(set) var header = policy()
+    private(set) var numbers: [Number: UInt32] = [:]
+    private(set) var texts: [Text: UInt32] = [:]
+    /// By class.
+    private(set) var rows: [UInt32: SelectorRow] = [:]
+    /// In order of precedence.
+    private(set) var slots: [selector_slot] = []
+    /// Of all slots but those that wait for user space.
+    private(set) var decidedByKernel = SelectorRow()
+    /// The first that no value of this program has.
+    private(set) var nextClass = UInt32(CLASS_FIRST)
+    private var known: [SelectorRow: UInt32] = [:]
 
     package init(_ program: SelectorProgram, handles: [String: IdentityHandle]) throws(KernelError) {
         guard program.slots.count <= Int(SELECTOR_SLOTS) else {
             throw .tooManySelectors(count: program.slots.count, maximum: Int(SELECTOR_SLOTS))
         }
-        for (bit, slot) in program.slots.enumerated() {
-            guard let handle = handles[slot.workloadID], handle != .none else {
-                throw .noHandle(workloadID: slot.workloadID)
-            }
-            identities.append(handle)
-            try add(slot.selector, bit: bit)
+        let indexes = program.argumentIndexes
+        guard indexes.count <= Int(SELECTOR_ARGUMENTS) else {
+            throw .tooManyArgumentIndexes(indexes, maximum: Int(SELECTOR_ARGUMENTS))
         }
-        uniteWithPrefixes()
+        for (slot, entry) in program.slots.enumerated() { try add(entry, at: slot, handles) }
+        setArgumentIndexes(indexes)
+        for key in Set(program.slots.flatMap { $0.selector.conditions.keys }) where key.isDecidedByKernel {
+            try add(key, of: program, argumentIndexes: indexes)
+        }
     }
 
-    private mutating func add(_ selector: Selector, bit: Int) throws(KernelError) {
-        if let wanted = selector.userIDs {
-            for userID in wanted { userIDs[userID, default: selector_bits()].insert(bit) }
+    private mutating func add(
+        _ entry: SelectorProgram.Slot, at slot: Int, _ handles: [String: IdentityHandle],
+    ) throws(KernelError) {
+        guard let handle = handles[entry.workloadID], handle != .none else {
+            throw .noHandle(workloadID: entry.workloadID)
+        }
+        let waits = entry.selector.needsUserSpace
+        slots.append(selector_slot(identity: handle.rawValue, flags: waits ? UInt32(SLOT_NEEDS_USER_SPACE) : 0))
+        if waits {
+            header.fields |= 1 << FIELD_USER_SPACE.rawValue
         } else {
-            wildcards.uid.insert(bit)
+            decidedByKernel.insert(slot)
         }
-        if let wanted = selector.names {
-            for name in wanted { names[try checked(name), default: selector_bits()].insert(bit) }
-        } else {
-            wildcards.name.insert(bit)
-        }
-        if let wanted = selector.commandLines {
-            for words in wanted { commandLines[try checked(words), default: selector_bits()].insert(bit) }
-        } else {
-            wildcards.argv.insert(bit)
-        }
+        // A policy without a condition the kernel knows is a policy all the same.
+        header.fields |= 1 << FIELD_EUID.rawValue
     }
 
-    private func checked(_ name: String) throws(KernelError) -> String {
-        guard name.utf8.count <= Selector.maximumNameBytes else {
-            throw .selectorTooLong(key: "process:name", value: name, maximumBytes: Selector.maximumNameBytes)
-        }
-        return name
-    }
-
-    private func checked(_ words: [String]) throws(KernelError) -> [UInt8] {
-        let bytes = Array(words.map { Array($0.utf8) + [0] }.joined())
-        guard bytes.count <= Int(SELECTOR_ARGV_LEN) else {
-            throw .selectorTooLong(
-                key: "process:cmdline", value: words.joined(separator: " "), maximumBytes: Int(SELECTOR_ARGV_LEN),
-            )
-        }
-        return bytes
-    }
-
-    private mutating func uniteWithPrefixes() {
-        let own = commandLines
-        for key in own.keys {
-            for (index, byte) in key.enumerated() where byte == 0 && index + 1 < key.count {
-                if let shorter = own[Array(key[...index])] { commandLines[key]?.formUnion(shorter) }
+    private mutating func setArgumentIndexes(_ indexes: [Int]) {
+        header.argument_count = UInt32(indexes.count)
+        withUnsafeMutableBytes(of: &header.argument_index) { bytes in
+            bytes.withMemoryRebound(to: UInt32.self) { words in
+                for (place, index) in indexes.enumerated() { words[place] = UInt32(index) }
             }
         }
     }
+
+    private mutating func add(
+        _ key: SelectorKey, of program: SelectorProgram, argumentIndexes: [Int],
+    ) throws(KernelError) {
+        guard let field = key.field(argumentIndexes: argumentIndexes) else { return }
+        let values = try FieldValues(key, in: program)
+        header.fields |= 1 << field
+        rows[field] = values.unnamed
+        rows[field + Self.unknown] = values.open
+        if key == .additionalGroupID {
+            for (value, patterns) in values.numbers { addGroup(value, patterns, of: values) }
+            return
+        }
+        for (value, patterns) in values.numbers {
+            numbers[Number(field: field, value: value)] = number(of: values.row(for: [patterns]))
+        }
+        for (bytes, patterns) in values.textsWithPrefixes {
+            texts[Text(field: field, bytes: bytes)] = number(of: values.row(for: patterns))
+        }
+    }
+
+    /// Two classes one after the other: see bpf/abi/selector.h.
+    private mutating func addGroup(_ group: UInt32, _ patterns: FieldValues.Patterns, of values: FieldValues) {
+        var allowed = SelectorRow(slots.indices)
+        for slot in patterns.excluded { allowed.remove(slot) }
+        var wanted = values.unnamed
+        for slot in patterns.wanted { wanted.insert(slot) }
+        numbers[Number(field: FIELD_GROUPS.rawValue, value: group)] = nextClass
+        rows[nextClass] = wanted
+        rows[nextClass + 1] = allowed
+        nextClass += 2
+    }
+
+    /// One class for all values with the same row.
+    private mutating func number(of row: SelectorRow) -> UInt32 {
+        if let number = known[row] { return number }
+        known[row] = nextClass
+        rows[nextClass] = row
+        nextClass += 1
+        return nextClass - 1
+    }
+
+    /// CLASS_UNKNOWN(field) is that much above the field.
+    private static let unknown: UInt32 = 32
 }
 
-extension selector_bits {
-    mutating func insert(_ bit: Int) {
-        withUnsafeMutableBytes(of: &self) { bytes in
-            bytes.withMemoryRebound(to: UInt64.self) { $0[bit / 64] |= 1 << UInt64(bit % 64) }
-        }
-    }
-
-    mutating func formUnion(_ other: selector_bits) {
-        withUnsafeMutableBytes(of: &self) { mine in
-            withUnsafeBytes(of: other) { theirs in
-                for index in mine.indices { mine[index] |= theirs[index] }
-            }
+extension SelectorKey {
+    /// enum selector_field; nil for what user space decides.
+    fileprivate func field(argumentIndexes: [Int]) -> UInt32? {
+        switch self {
+        case .userID: FIELD_EUID.rawValue
+        case .realUserID: FIELD_UID.rawValue
+        case .groupID: FIELD_EGID.rawValue
+        case .realGroupID: FIELD_GID.rawValue
+        case .additionalGroupID: FIELD_GROUPS.rawValue
+        case .name: FIELD_NAME.rawValue
+        case .commandLine: FIELD_CMDLINE.rawValue
+        case .binaryPath: FIELD_PATH.rawValue
+        case .argument(let index): argumentIndexes.firstIndex(of: index).map { FIELD_ARGUMENT.rawValue + UInt32($0) }
+        case .cgroup: FIELD_CGROUP.rawValue
+        case .systemdUnit: FIELD_UNIT.rawValue
+        case .binaryHash, .scriptPath, .scriptHash, .parent, .ancestor: nil
         }
     }
 }

@@ -47,6 +47,23 @@ struct SocketDiagnosis: ~Copyable {
         return found
     }
 
+    /// Where anybody listens.
+    mutating func listeners() throws(KernelError) -> Set<InternetEndpoint> {
+        var found: Set<InternetEndpoint> = []
+        for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
+            try exchange { buffer in
+                Self.begin(
+                    buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family,
+                    id: inet_diag_sockid(), states: 1 << UInt32(10),  // TCP_LISTEN
+                )
+            } each: { message in
+                guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self) else { return }
+                found.insert(InternetEndpoint(source: socket.id, isIPv4: socket.idiag_family == UInt8(AF_INET)))
+            }
+        }
+        return found
+    }
+
     /// Its owner's blocked calls return ECONNABORTED, its peer gets a reset.
     mutating func destroy(_ connection: Found) throws(KernelError) {
         try exchange { buffer in
@@ -62,6 +79,7 @@ struct SocketDiagnosis: ~Copyable {
 
     private static func begin(
         _ buffer: UnsafeMutableRawPointer, type: UInt16, flags: UInt16, family: UInt8, id: inet_diag_sockid,
+        states: UInt32 = liveStates,
     ) -> UnsafeMutablePointer<nlmsghdr>? {
         let message = mnl_nlmsg_put_header(buffer)
         message?.pointee.nlmsg_type = type
@@ -70,7 +88,7 @@ struct SocketDiagnosis: ~Copyable {
         request?.storeBytes(
             of: inet_diag_req_v2(
                 sdiag_family: family, sdiag_protocol: UInt8(IPPROTO_TCP), idiag_ext: 0, pad: 0,
-                idiag_states: liveStates, id: id,
+                idiag_states: states, id: id,
             ),
             as: inet_diag_req_v2.self,
         )
@@ -147,5 +165,14 @@ struct SocketDiagnosis: ~Copyable {
             offset += (length + 3) & ~3
         }
         return nil
+    }
+}
+
+extension InternetEndpoint {
+    fileprivate init(source id: inet_diag_sockid, isIPv4: Bool) {
+        let address = withUnsafeBytes(of: id.idiag_src) { bytes in
+            isIPv4 ? InternetAddress(v4: Array(bytes.prefix(4))) : InternetAddress(networkOrder: bytes)
+        }
+        self.init(address: address, port: UInt16(bigEndian: id.idiag_sport))
     }
 }

@@ -35,13 +35,16 @@ extension WorkloadIdentity {
 
 extension Selector {
     fileprivate var lines: [String] {
-        var entries: [String] = []
-        if let userIDs { entries.append("process:uid: [\(userIDs.map(String.init).joined(separator: ", "))]") }
-        if let names { entries.append("process:name: \(YAMLText.list(names))") }
-        if let texts = commandLineTexts {
-            entries.append("process:cmdline: \(texts.count == 1 ? YAMLText.scalar(texts[0]) : YAMLText.list(texts))")
+        keys.enumerated().map { place, key in
+            "\(place == 0 ? "    - " : "      ")\(key): \(conditions[key]?.yaml(for: key) ?? "")"
         }
-        return entries.enumerated().map { ($0.offset == 0 ? "    - " : "      ") + $0.element }
+    }
+}
+
+extension Condition {
+    fileprivate func yaml(for key: SelectorKey) -> String {
+        let values = texts.map { key.isNumeric && !$0.hasPrefix("!") ? $0 : YAMLText.scalar($0) }
+        return key == .commandLine && values.count == 1 ? values[0] : "[" + values.joined(separator: ", ") + "]"
     }
 }
 

@@ -10,6 +10,8 @@ package struct Conflict: Hashable, Sendable, CustomStringConvertible {
         case equallyStrong(first: Int, second: Int)
         /// Both name this workload in one group.
         case sameWorkload(String)
+        /// Both can name one workload in one group: an ID or template each.
+        case meetingTemplates(String, String)
     }
 
     package var description: String {
@@ -20,44 +22,43 @@ package struct Conflict: Hashable, Sendable, CustomStringConvertible {
                 + "equal priority; add a key to one of them, or set spec.priority"
         case .sameWorkload(let workloadID):
             "\(both) have the same spec.workloadID \(workloadID); put the selectors of both into one of them"
+        case .meetingTemplates(let first, let second):
+            "\(both) can name the same workload: spec.workloadID \(first) and \(second); begin one of them differently"
         }
     }
 }
 
 extension Precedence {
-    /// - Returns: one conflict for each pair of identities, ordered by names; empty where all may be in force together.
+    /// More are not looked for: an operator needs one to begin with.
+    package static let maximumConflicts = 50
+
+    /// - Returns: one conflict for each pair of identities, at most ``maximumConflicts`` a group, ordered by names; empty where all may be
+    ///   in force together.
     package static func conflicts(in identities: [WorkloadIdentity]) -> [Conflict] {
         Dictionary(grouping: identities, by: \.agentGroup).sorted { $0.key < $1.key }.flatMap { group, members in
-            pairs(members.sorted { $0.name < $1.name }).compactMap { conflict(between: $0, and: $1, in: group) }
+            ConflictSearch(members.sorted { $0.name < $1.name }, of: group).conflicts
         }
-    }
-
-    private static func pairs(_ all: [WorkloadIdentity]) -> some Sequence<(WorkloadIdentity, WorkloadIdentity)> {
-        all.indices.lazy.flatMap { first in all[(first + 1)...].lazy.map { (all[first], $0) } }
-    }
-
-    private static func conflict(
-        between left: WorkloadIdentity, and right: WorkloadIdentity, in group: String
-    ) -> Conflict? {
-        if left.workloadID == right.workloadID {
-            return Conflict(names: [left.name, right.name], agentGroup: group, cause: .sameWorkload(left.workloadID))
-        }
-        guard left.priority == right.priority else { return nil }
-        for (first, one) in left.selectors.enumerated() {
-            for (second, other) in right.selectors.enumerated()
-            where Specificity(of: one) == Specificity(of: other) && !areDisjoint(one, other) {
-                let cause = Conflict.Cause.equallyStrong(first: first, second: second)
-                return Conflict(names: [left.name, right.name], agentGroup: group, cause: cause)
-            }
-        }
-        return nil
     }
 
     /// Whether it is certain that no process matches both.
     static func areDisjoint(_ left: Selector, _ right: Selector) -> Bool {
-        if let left = left.userIDs, let right = right.userIDs, Set(left).isDisjoint(with: right) { return true }
-        if let left = left.names, let right = right.names, Set(left).isDisjoint(with: right) { return true }
-        guard let left = left.commandLines, let right = right.commandLines else { return false }
-        return !left.contains { one in right.contains { one.starts(with: $0) || $0.starts(with: one) } }
+        left.conditions.contains { key, condition in
+            guard !key.isSet, let other = right.conditions[key] else { return false }
+            return condition.isDisjoint(with: other)
+        }
     }
+}
+
+extension Condition {
+    /// Whether it is certain that no value fits both.
+    fileprivate func isDisjoint(with other: Condition) -> Bool {
+        if !anyOf.isEmpty, anyOf.allSatisfy(other.excludes) { return true }
+        if !other.anyOf.isEmpty, other.anyOf.allSatisfy(excludes) { return true }
+        guard !anyOf.isEmpty, !other.anyOf.isEmpty else { return false }
+        let theirs = other.anyOf.map(\.compared)
+        return !anyOf.map(\.compared).contains { mine in theirs.contains { mine.meets($0) } }
+    }
+
+    /// Whether nothing that fits the pattern is let by.
+    func excludes(_ pattern: Pattern) -> Bool { noneOf.contains { $0.compared.covers(pattern.compared) } }
 }

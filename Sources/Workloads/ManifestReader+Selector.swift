@@ -1,11 +1,10 @@
 import Yams
 
 extension ManifestReader {
-    private static let keys = ["process:uid", "process:name", "process:cmdline"]
+    /// Of later versions.
     private static let later = [
-        "process:gid", "process:pid", "process:parent:name", "process:binary:path", "process:binary:hash",
-        "process:binary:name", "process:env", "process:cgroup", "process:systemd:unit", "docker:label",
-        "docker:image:id", "k8s:namespace", "k8s:serviceaccount", "k8s:pod:label", "k8s:pod:name",
+        "process:pid", "process:parent:name", "process:binary:name", "process:env", "docker:label", "docker:image:id",
+        "k8s:namespace", "k8s:serviceaccount", "k8s:pod:label", "k8s:pod:name",
     ]
 
     mutating func selectors(_ field: Field) -> [Selector]? {
@@ -19,54 +18,68 @@ extension ManifestReader {
 
     private mutating func selector(_ field: Field) -> Selector? {
         let before = findings.count
-        guard let keys = mapping(field, known: Self.keys, later: Self.later) else { return nil }
-        guard !keys.isEmpty || findings.count > before else {
-            let keys = Self.keys.joined(separator: ", ")
-            refuse(field, "at least one of \(keys); an empty selector would match every process")
+        let known = SelectorKey.texts
+        guard let fields = mapping(field, known: known, isKnown: { SelectorKey($0) != nil }, later: Self.later) else {
             return nil
         }
-        return Selector(
-            userIDs: keys["process:uid"].flatMap { oneOrMore($0, of: "uids") }?.compactMap { userID($0) },
-            names: keys["process:name"].flatMap { oneOrMore($0, of: "process names") }?.compactMap { taskName($0) },
-            commandLines: keys["process:cmdline"].flatMap { oneOrMore($0, of: "command lines") }?.compactMap {
-                words($0)
-            },
-        )
-    }
-
-    /// 4294967295 is the kernel's "no uid".
-    private mutating func userID(_ field: Field) -> UInt32? {
-        integer(field, in: 0...Int(UInt32.max - 1), "a uid, a whole number").map(UInt32.init)
-    }
-
-    private mutating func taskName(_ field: Field) -> String? {
-        guard let name = text(field, "a process name") else { return nil }
-        if name.utf8.count <= Selector.maximumNameBytes { return name }
-        let kept = String(decoding: name.utf8.prefix(Selector.maximumNameBytes), as: UTF8.self)
-        refuse(
-            field,
-            "a name of at most \(Selector.maximumNameBytes) bytes, found \(name.utf8.count); "
-                + "the kernel cuts a process's name there: write \"\(kept)\"",
-        )
-        return nil
-    }
-
-    private mutating func words(_ field: Field) -> [String]? {
-        guard let line = text(field, "a command line") else { return nil }
-        let words = Selector.words(of: line)
-        guard !words.isEmpty else {
-            refuse(field, "a command line, found white space alone")
-            return nil
-        }
-        let bytes = Selector.bytes(of: words)
-        guard bytes <= Selector.maximumCommandLineBytes else {
+        guard !fields.isEmpty || findings.count > before else {
             refuse(
-                field,
-                "a command line of at most \(Selector.maximumCommandLineBytes) bytes, counting one after each word, "
-                    + "found \(bytes); it is matched from the start, so write fewer words",
-            )
+                field, "at least one of \(known.joined(separator: ", ")); an empty selector would match every process")
             return nil
         }
-        return words
+        var selector = Selector(conditions: [:])
+        for (text, field) in fields.inOrder {
+            guard let key = SelectorKey(text) else { continue }
+            selector.conditions[key] = condition(field, for: key)
+        }
+        return selector
     }
+
+    private mutating func condition(_ field: Field, for key: SelectorKey) -> Condition? {
+        guard let elements = oneOrMore(field, of: key.plural) else { return nil }
+        let condition = Condition(elements.compactMap { value($0, for: key) })
+        if !condition.anyOf.isEmpty, condition.anyOf.allSatisfy({ condition.excludes($0) }) {
+            refuse(field, "a value that is not excluded again; no process could match \(condition.summary)")
+        }
+        return condition
+    }
+
+    private mutating func value(_ field: Field, for key: SelectorKey) -> SelectorValue? {
+        guard !field.node.hasLocalTag else {
+            refuse(field, "\(key.noun); YAML takes a plain ! for a tag: put the value in quotes, as in \"!value\"")
+            return nil
+        }
+        guard let text = key.isNumeric ? digits(field, for: key) : text(field, key.noun) else { return nil }
+        do {
+            return try SelectorValue(text, for: key)
+        } catch {
+            refuse(field, error.expected)
+            return nil
+        }
+    }
+
+    /// A number stands without quotes, unless a `!` needs them.
+    private mutating func digits(_ field: Field, for key: SelectorKey) -> String? {
+        if case .scalar(let scalar) = field.node, scalar.style != .plain, scalar.string.hasPrefix("!") {
+            return scalar.string
+        }
+        return integer(field, in: 0...Int(UInt32.max - 1), key.noun).map(String.init)
+    }
+}
+
+extension Fields {
+    /// As written.
+    fileprivate var inOrder: [(String, Field)] {
+        entries.sorted { left, right in
+            guard let first = left.value.node.mark, let second = right.value.node.mark else {
+                return left.key < right.key
+            }
+            return (first.line, first.column) < (second.line, second.column)
+        }
+    }
+}
+
+extension Node {
+    /// `!value` without quotes.
+    fileprivate var hasLocalTag: Bool { tag.rawValue.hasPrefix("!") }
 }

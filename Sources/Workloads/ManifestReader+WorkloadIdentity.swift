@@ -8,7 +8,7 @@ extension ManifestReader {
         )
         let group = required("scope", in: spec, "a mapping with the key agentGroup").flatMap { agentGroup($0) }
         let chosen = required("selectors", in: spec, "a list of selectors").flatMap { selectors($0) }
-        let id = required("workloadID", in: spec, "the path of the SPIFFE ID").flatMap { workloadID($0) }
+        let id = required("workloadID", in: spec, "the path of the SPIFFE ID").flatMap { workloadIDOrTemplate($0) }
         let priority = spec?["priority"].flatMap { integer($0, in: -1_000_000...1_000_000, "a whole number") }
         let peers = spec?["allowedSPIFFEIDs"].flatMap { directions($0) }
         let mode = spec?["connection"].flatMap { tlsMode($0) }
@@ -19,9 +19,26 @@ extension ManifestReader {
         )
     }
 
+    private mutating func workloadIDOrTemplate(_ field: Field) -> String? {
+        guard case .scalar(let scalar) = field.node, scalar.string.contains("{{") || scalar.string.contains("}}") else {
+            return workloadID(field)
+        }
+        do {
+            let template = try WorkloadIDTemplate(scalar.string)
+            // An example stands for them all: what is literal is checked as in any ID, and so are length and reserved names.
+            return workloadID(field, template.example).map { _ in scalar.string }
+        } catch {
+            refuse(field, "\(error)")
+            return nil
+        }
+    }
+
     /// The path of a SPIFFE ID, without the leading slash.
     mutating func workloadID(_ field: Field) -> String? {
-        guard let id = text(field, "the path of a SPIFFE ID") else { return nil }
+        text(field, "the path of a SPIFFE ID").flatMap { workloadID(field, $0) }
+    }
+
+    private mutating func workloadID(_ field: Field, _ id: String) -> String? {
         guard !id.hasPrefix("/") else {
             refuse(field, "a path without the leading slash, found \"\(id)\"")
             return nil
@@ -30,8 +47,8 @@ extension ManifestReader {
             refuse(field, "a path outside tidemark/, which is kept for agents and servers, found \"\(id)\"")
             return nil
         }
-        guard id.utf8.count <= 1024 else {
-            refuse(field, "a path of at most 1024 bytes, found \(id.utf8.count)")
+        guard id.utf8.count <= WorkloadIdentity.maximumIDBytes else {
+            refuse(field, "a path of at most \(WorkloadIdentity.maximumIDBytes) bytes, found \(id.utf8.count)")
             return nil
         }
         do {

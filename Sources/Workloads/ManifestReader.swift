@@ -45,8 +45,13 @@ struct ManifestReader {
         refuse(line: field.node.mark?.line ?? 1, column: field.node.mark?.column ?? 1, key: field.path, expected)
     }
 
+    /// - Parameters:
+    ///   - known: what messages list.
+    ///   - isKnown: nil: exactly those.
     /// - Returns: nil where it is no mapping; unknown keys are recorded and left out.
-    mutating func mapping(_ field: Field, known: [String], later: [String] = []) -> Fields? {
+    mutating func mapping(
+        _ field: Field, known: [String], isKnown: ((String) -> Bool)? = nil, later: [String] = [],
+    ) -> Fields? {
         guard case .mapping(let mapping) = field.node else {
             refuse(field, "a mapping with the keys \(known.joined(separator: ", ")), found \(field.node.nature)")
             return nil
@@ -54,7 +59,7 @@ struct ManifestReader {
         var entries: [String: Field] = [:]
         var misspelt: Set<String> = []
         for (key, value) in mapping {
-            guard case .scalar(let name) = key, known.contains(name.string) else {
+            guard case .scalar(let name) = key, isKnown?(name.string) ?? known.contains(name.string) else {
                 if let meant = refuseUnknown(key, in: field, known: known, later: later) { misspelt.insert(meant) }
                 continue
             }
@@ -92,7 +97,7 @@ struct ManifestReader {
         return scalar.string
     }
 
-    private static func isUnreadable(_ scalar: Unicode.Scalar) -> Bool {
+    static func isUnreadable(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "\u{fffd}" || scalar.value < 0x20 && !"\t\n\r".unicodeScalars.contains(scalar)
     }
 

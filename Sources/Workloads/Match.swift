@@ -1,9 +1,11 @@
 /// Which identity a process runs as, and why.
 package enum Match: Hashable, Sendable, Codable {
     /// - Parameters:
-    ///   - workloadID: the winner's.
+    ///   - workloadID: the winner's, with its places filled.
     ///   - because: each key of the winning selector with what it found.
     case workload(workloadID: String, because: [Evidence])
+    /// The winner's ID has places this process cannot fill: refused, not guessed, and no weaker selector is asked.
+    case nameless(template: String, reason: String, because: [Evidence])
     /// No selector matches. `nearest` is ranked: most keys right first.
     case unmanaged(nearest: [NearMiss])
 

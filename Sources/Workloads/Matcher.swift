@@ -5,88 +5,112 @@ package struct Matcher: Sendable, Equatable {
     /// How many selectors that do not match are told of.
     package static let nearMisses = 5
 
+    package init(program: SelectorProgram) {
+        self.program = program
+    }
+
     package init(_ identities: [WorkloadIdentity]) {
-        program = SelectorProgram(compiling: identities)
+        self.init(program: SelectorProgram(compiling: identities))
     }
 
     package func match(_ facts: ProcessFacts) -> Match {
-        if let slot = program.slots.first(where: { $0.selector.matches(facts) }) {
-            return .workload(workloadID: slot.workloadID, because: slot.selector.evidence(for: facts))
+        guard let index = program.firstMatch(facts) else { return .unmanaged(nearest: nearest(to: facts)) }
+        let slot = program.slots[index]
+        let because = slot.selector.evidence(for: facts)
+        do {
+            return .workload(workloadID: try WorkloadIDTemplate(slot.workloadID).expand(facts), because: because)
+        } catch {
+            return .nameless(template: slot.workloadID, reason: "\(error)", because: because)
         }
-        return .unmanaged(nearest: nearest(to: facts))
     }
 
-    /// Most keys right first; among those the longest common beginning of the command line, then precedence.
     private func nearest(to facts: ProcessFacts) -> [NearMiss] {
-        let ranked = program.slots.enumerated().map { place, slot in
-            let miss = NearMiss(workloadID: slot.workloadID, evidence: slot.selector.evidence(for: facts))
-            let right = miss.evidence.count { $0.holds }
-            return (miss: miss, rank: (-right, -slot.selector.commonWords(with: facts.arguments), place))
+        let ranked = program.slots.indices.map { (Nearness(of: program.slots[$0].selector, to: facts, place: $0), $0) }
+        return ranked.sorted { $0.0 < $1.0 }.prefix(Self.nearMisses).map { _, index in
+            let slot = program.slots[index]
+            return NearMiss(workloadID: slot.workloadID, evidence: slot.selector.evidence(for: facts))
         }
-        return ranked.sorted { $0.rank < $1.rank }.prefix(Self.nearMisses).map(\.miss)
+    }
+}
+
+/// Most keys right first; among those the longest common beginning of the command line, then of the other keys that fail, then precedence.
+private struct Nearness: Comparable {
+    var right = 0
+    var words = 0
+    var bytes = 0
+    let place: Int
+
+    init(of selector: Selector, to facts: ProcessFacts, place: Int) {
+        self.place = place
+        for (key, condition) in selector.conditions {
+            let fact = facts.fact(for: key)
+            if condition.holds(for: fact) {
+                right += 1
+            } else {
+                words += condition.anyOf.map { $0.commonWords(with: fact) }.max() ?? 0
+                bytes = max(bytes, condition.anyOf.map { $0.commonBytes(with: fact) }.max() ?? 0)
+            }
+        }
+    }
+
+    static func < (left: Self, right: Self) -> Bool {
+        (-left.right, -left.words, -left.bytes, left.place) < (-right.right, -right.words, -right.bytes, right.place)
+    }
+}
+
+extension Pattern {
+    fileprivate func commonWords(with fact: Fact) -> Int {
+        guard case .words(let words, _) = self, case .words(let arguments, _) = fact else { return 0 }
+        return zip(words, arguments).prefix { $0.hasSameBytes(as: $1) }.count
+    }
+
+    fileprivate func commonBytes(with fact: Fact) -> Int {
+        let texts: [String] =
+            switch fact {
+            case .text(let text, _): [text]
+            case .texts(let all): all
+            default: []
+            }
+        switch self {
+        case .text(let wanted), .prefix(let wanted):
+            return texts.map { zip(wanted.utf8, $0.utf8).prefix { $0 == $1 }.count }.max() ?? 0
+        default: return 0
+        }
     }
 }
 
 extension Selector {
-    /// All keys that are given hold.
-    package func matches(_ facts: ProcessFacts) -> Bool {
-        matchesUser(facts) && matchesName(facts) && matchesCommandLine(facts)
-    }
-
-    fileprivate func matchesUser(_ facts: ProcessFacts) -> Bool { userIDs?.contains(facts.userID) ?? true }
-
-    // Byte by byte, as the kernel compares; Swift's == would take two spellings of one character for the same.
-    fileprivate func matchesName(_ facts: ProcessFacts) -> Bool {
-        names?.contains { $0.utf8.elementsEqual(facts.name.utf8) } ?? true
-    }
-
-    fileprivate func matchesCommandLine(_ facts: ProcessFacts) -> Bool {
-        commandLines?.contains { words in
-            facts.arguments.starts(with: words) { $0.utf8.elementsEqual($1.utf8) }
-        } ?? true
-    }
-
-    fileprivate func commonWords(with arguments: [String]) -> Int {
-        commandLines?.map { words in zip(words, arguments).prefix { $0 == $1 }.count }.max() ?? 0
-    }
-
-    /// One entry a key that is given, in the order uid, name, cmdline.
+    /// One entry a key that is given, in canonical order.
     package func evidence(for facts: ProcessFacts) -> [Evidence] {
-        var all: [Evidence] = []
-        if let userIDs {
-            all.append(
-                Evidence(
-                    key: "process:uid", grade: .attested, expected: Self.either(userIDs.map(String.init)),
-                    actual: "\(facts.userID)", holds: matchesUser(facts),
-                ),
+        conditions.sorted { $0.key < $1.key }.map { key, condition in
+            Evidence(
+                key: key.description, grade: key.grade, expected: condition.summary,
+                actual: facts.text(for: key), holds: condition.holds(for: facts.fact(for: key)),
             )
         }
-        if let names {
-            all.append(
-                Evidence(
-                    key: "process:name", grade: .claimed, expected: Self.either(names), actual: facts.name,
-                    holds: matchesName(facts),
-                ),
-            )
-        }
-        if let commandLineTexts {
-            all.append(
-                Evidence(
-                    key: "process:cmdline", grade: .claimed, expected: Self.either(commandLineTexts),
-                    actual: facts.commandLine, holds: matchesCommandLine(facts),
-                ),
-            )
-        }
-        return all
     }
-
-    private static func either(_ texts: [String]) -> String { texts.joined(separator: " or ") }
 }
 
 extension ProcessFacts {
-    /// argv for reading: an argument that is empty or holds white space stands in quotes.
-    package var commandLine: String {
-        let words = arguments.map { $0.isEmpty || $0.contains(where: \.isWhitespace) ? "\"\($0)\"" : $0 }
-        return words.joined(separator: " ") + (argumentsTruncated ? " …" : "")
+    /// What it has for a key, for reading.
+    fileprivate func text(for key: SelectorKey) -> String {
+        switch fact(for: key) {
+        case .numbers(let all): all.isEmpty ? "none" : all.map(String.init).joined(separator: ", ")
+        case .text(let text, let isCut):
+            (key.isHash ? "sha256:" : "") + (text.isEmpty ? "none" : text) + (isCut ? " …" : "")
+        case .texts(let all): all.isEmpty ? "none" : all.joined(separator: ", ")
+        case .words: commandLine
+        case .absent: "none"
+        case .unknown: unknownText(for: key)
+        }
+    }
+
+    private func unknownText(for key: SelectorKey) -> String {
+        switch key {
+        case .additionalGroupID: "more than \(Self.maximumAdditionalGroups) groups, so none is looked at"
+        case .binaryPath: "\(executable.path), in a mount namespace of its own"
+        case .scriptPath: "\(script?.path ?? "none"), in a mount namespace of its own"
+        default: "not known"
+        }
     }
 }

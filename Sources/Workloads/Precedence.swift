@@ -3,19 +3,22 @@
 /// First the more specific one, then the higher priority. What is still equal and could match one process is a
 /// ``Conflict``, refused at apply; so no process ever has to be guessed.
 package enum Precedence {
-    /// More keys are more specific; then more words at the start of the command line.
+    /// More keys are more specific; then more words at the start of the command line; then fewer `prefix*` values.
     package struct Specificity: Comparable, Hashable, Sendable {
         package let keys: Int
         /// Of the shortest alternative: that much is certain of every process that matches.
         package let words: Int
+        /// Of what is asked; what is excluded does not count.
+        package let prefixes: Int
 
         package init(of selector: Selector) {
-            keys = [selector.userIDs != nil, selector.names != nil, selector.commandLines != nil].count { $0 }
-            words = selector.commandLines?.map(\.count).min() ?? 0
+            keys = selector.conditions.count
+            words = selector.conditions[.commandLine]?.anyOf.map(\.words).min() ?? 0
+            prefixes = selector.conditions.values.reduce(0) { $0 + $1.anyOf.count(where: \.isPrefix) }
         }
 
         package static func < (left: Specificity, right: Specificity) -> Bool {
-            (left.keys, left.words) < (right.keys, right.words)
+            (left.keys, left.words, right.prefixes) < (right.keys, right.words, left.prefixes)
         }
     }
 
@@ -48,4 +51,8 @@ package enum Precedence {
             }
         }
     }
+}
+
+extension Pattern {
+    fileprivate var words: Int { if case .words(let words, _) = self { words.count } else { 0 } }
 }

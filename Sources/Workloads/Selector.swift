@@ -1,23 +1,35 @@
-/// One entry of `spec.selectors`: all of its keys have to match (AND); nil leaves a key open.
-package struct Selector: Hashable, Sendable, Codable {
-    /// `process:uid`: any of these effective uids. Attested.
-    package var userIDs: [UInt32]?
-    /// `process:name`: any of these task names as of exec. Claimed.
-    package var names: [String]?
-    /// `process:cmdline`: any of these word lists, each the beginning of argv. Claimed.
-    package var commandLines: [[String]]?
+/// One entry of `spec.selectors`: all of its keys have to hold (AND); a key that is not there is left open.
+package struct Selector: Hashable, Sendable {
+    package var conditions: [SelectorKey: Condition]
 
-    package init(userIDs: [UInt32]? = nil, names: [String]? = nil, commandLines: [[String]]? = nil) {
-        self.userIDs = userIDs
-        self.names = names
-        self.commandLines = commandLines
+    package init(conditions: [SelectorKey: Condition]) {
+        self.conditions = conditions
     }
+
+    /// - Parameters:
+    ///   - userIDs: `process:uid`, any of these.
+    ///   - names: `process:name`, any of these.
+    ///   - commandLines: `process:cmdline`, any of these word lists.
+    package init(userIDs: [UInt32]? = nil, names: [String]? = nil, commandLines: [[String]]? = nil) {
+        conditions = [:]
+        if let userIDs { conditions[.userID] = Condition(anyOf: userIDs.map { .number($0) }) }
+        if let names { conditions[.name] = Condition(anyOf: names.map { .text($0) }) }
+        if let commandLines {
+            conditions[.commandLine] = Condition(anyOf: commandLines.map { .words($0, lastIsPrefix: false) })
+        }
+    }
+
+    /// Whether the kernel part alone cannot decide it.
+    package var needsUserSpace: Bool { conditions.keys.contains { !$0.isDecidedByKernel } }
+
+    /// In canonical order.
+    package var keys: [SelectorKey] { conditions.keys.sorted() }
 }
 
 extension Selector {
     /// The kernel's task name without its NUL.
     package static let maximumNameBytes = 15
-    /// Of a command line with one NUL after each word: what a key of the kernel part's trie holds.
+    /// Of a command line with one NUL after each whole word: what a key of the kernel part's trie holds.
     package static let maximumCommandLineBytes = 252
 
     /// Splits at ASCII white space; quotes mean nothing.
@@ -26,12 +38,4 @@ extension Selector {
             String(Substring($0))
         }
     }
-
-    /// The length of what the kernel compares.
-    package static func bytes(of words: [String]) -> Int {
-        words.reduce(0) { $0 + $1.utf8.count + 1 }
-    }
-
-    /// As an operator would write it: the alternatives of `process:cmdline`.
-    package var commandLineTexts: [String]? { commandLines?.map { $0.joined(separator: " ") } }
 }

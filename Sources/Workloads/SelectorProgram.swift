@@ -1,4 +1,4 @@
-/// What the kernel can decide of a set of identities: selectors in order of precedence.
+/// What decides which identity a process has: selectors in order of precedence.
 ///
 /// Of all slots that match a process the first one names its identity, so the order is the whole policy.
 package struct SelectorProgram: Sendable, Equatable {
@@ -6,7 +6,7 @@ package struct SelectorProgram: Sendable, Equatable {
 
     package struct Slot: Sendable, Equatable {
         package var selector: Selector
-        /// `WorkloadIdentity.workloadID`.
+        /// `WorkloadIdentity.workloadID`: an ID, or the text of a ``WorkloadIDTemplate``.
         package var workloadID: String
 
         package init(selector: Selector, workloadID: String) {
@@ -18,9 +18,7 @@ package struct SelectorProgram: Sendable, Equatable {
     package init(slots: [Slot]) {
         self.slots = slots
     }
-}
 
-extension SelectorProgram {
     /// One slot a selector, strongest first; see ``Precedence``.
     package init(compiling identities: [WorkloadIdentity]) {
         self.init(
@@ -28,4 +26,53 @@ extension SelectorProgram {
                 Slot(selector: $0.selector, workloadID: $0.identity.workloadID)
             })
     }
+}
+
+extension SelectorProgram {
+    package static let maximumSlots = 4096
+    /// Of distinct N in `process:argv[N]`.
+    package static let maximumArgumentIndexes = 8
+
+    /// Distinct N of `process:argv[N]`, sorted.
+    package var argumentIndexes: [Int] {
+        Set(slots.flatMap { $0.selector.conditions.keys.compactMap(\.argumentIndex) }).sorted()
+    }
+
+    /// The slot that names the process's identity.
+    package func firstMatch(_ facts: ProcessFacts) -> Int? {
+        slots.firstIndex { $0.selector.matches(facts) }
+    }
+
+    /// Slots that need user space and whose user-space keys all hold, in order.
+    package func residue(holdingFor facts: ProcessFacts) -> [Int] {
+        slots.indices.filter { index in
+            let selector = slots[index].selector
+            return selector.needsUserSpace && selector.holds(for: facts) { !$0.isDecidedByKernel }
+        }
+    }
+
+    /// Slots whose kernel keys all hold, in order; what user space has to say is taken as said.
+    package func candidates(_ facts: ProcessFacts) -> [Int] {
+        slots.indices.filter { slots[$0].selector.holds(for: facts, where: \.isDecidedByKernel) }
+    }
+}
+
+extension Selector {
+    /// Every key holds.
+    package func matches(_ facts: ProcessFacts) -> Bool { holds(for: facts) { _ in true } }
+
+    fileprivate func holds(for facts: ProcessFacts, where isAsked: (SelectorKey) -> Bool) -> Bool {
+        conditions.allSatisfy { !isAsked($0.key) || $0.value.holds(for: facts.fact(for: $0.key)) }
+    }
+}
+
+extension SelectorProgram.Slot {
+    /// Which facts of a process decide this slot and the ID it gives.
+    package var neededFacts: Set<SelectorKey> {
+        Set(selector.conditions.keys).union((try? WorkloadIDTemplate(workloadID))?.keys ?? [])
+    }
+}
+
+extension SelectorKey {
+    var argumentIndex: Int? { if case .argument(let index) = self { index } else { nil } }
 }

@@ -8,7 +8,7 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
     package var name: String
     /// `spec.scope.agentGroup.id` (or `daemonGroup`): only agents of this group get it.
     package var agentGroup: String
-    /// `spec.workloadID`: the path of the SPIFFE ID, without the leading slash.
+    /// `spec.workloadID`: the path of the SPIFFE ID, without the leading slash; or the text of a ``WorkloadIDTemplate``.
     package var workloadID: String
     /// `spec.selectors`: any one of them has to match.
     package var selectors: [Selector]
@@ -48,17 +48,41 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
         self.tlsMode = tlsMode
     }
 
+    package static let maximumIDBytes = 1024
+
+    /// nil where `workloadID` is no template, which no manifest gives.
+    package var template: WorkloadIDTemplate? { try? WorkloadIDTemplate(workloadID) }
+
+    /// - Throws: also for a template, which names nobody before it is expanded.
     package func spiffeID(in domain: TrustDomain) throws(SPIFFEIDError) -> SPIFFEID {
         try SPIFFEID(trustDomain: domain, path: "/" + workloadID)
+    }
+
+    /// Whether it gives this ID to some process.
+    package func covers(_ id: SPIFFEID, in domain: TrustDomain) -> Bool {
+        id.trustDomain == domain && template?.covers(String(id.path.dropFirst())) == true
     }
 }
 
 extension WorkloadIdentity {
     /// What an operator should know of an identity that is otherwise accepted.
     package var warnings: [String] {
-        selectors.indices.filter { selectors[$0].userIDs == nil }.map {
-            "spec.selectors[\($0)] rests on claimed facts alone: whoever can start a process in scope can have this identity; "
-                + "add process:uid"
+        let whose = template.map {
+            $0.isTemplate ? "an identity of \(workloadID), with its own values in it" : "this identity"
         }
+        return selectors.indices.filter { !selectors[$0].asksForAttested }.map { index in
+            let basis =
+                selectors[index].hasAttested ? "only excludes by attested facts" : "rests on claimed facts alone"
+            return "spec.selectors[\(index)] \(basis): whoever can start a process in scope can have "
+                + "\(whose ?? "this identity"); add process:uid"
+        }
+    }
+}
+
+extension Selector {
+    fileprivate var hasAttested: Bool { conditions.keys.contains { $0.grade == .attested } }
+
+    fileprivate var asksForAttested: Bool {
+        conditions.contains { $0.key.grade == .attested && !$0.value.anyOf.isEmpty }
     }
 }

@@ -3,6 +3,12 @@ import Testing
 @testable import Workloads
 
 @Suite struct ManifestErrorTests {
+    static let keys = """
+        process:uid, process:uid:real, process:gid, process:gid:real, process:gid:additional, process:name, \
+        process:cmdline, process:argv[N], process:binary:path, process:binary:hash, process:script:path, \
+        process:script:hash, process:cgroup, process:parent, process:ancestor, systemd:unit
+        """
+
     /// One change to the sample's first document, and the one finding it has to give.
     struct Mistake: Sendable, CustomTestStringConvertible {
         let find: String
@@ -92,9 +98,9 @@ import Testing
             "a known key; did you mean process:cmdline?",
         ),
         Mistake(
-            "process:cmdline: python mcp_server.py", "process:gid: 1",
-            at: "12:7", key: "spec.selectors[0].process:gid",
-            "one of process:uid, process:name, process:cmdline; process:gid is not supported yet",
+            "process:cmdline: python mcp_server.py", "process:pid: 1",
+            at: "12:7", key: "spec.selectors[0].process:pid",
+            "one of \(keys); process:pid is not supported yet",
         ),
         Mistake(
             "python mcp_server.py", "{a: b}",
@@ -179,7 +185,7 @@ import Testing
         let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
         #expect(
             error?.description
-                == "f:10:7: spec.selectors[0]: expected at least one of process:uid, process:name, process:cmdline; "
+                == "f:10:7: spec.selectors[0]: expected at least one of \(Self.keys); "
                 + "an empty selector would match every process",
         )
     }

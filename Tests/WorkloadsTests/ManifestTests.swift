@@ -66,9 +66,9 @@ import Testing
         let yaml = Sample.yaml.replacing("uid: [501, 1001]", with: "uid: &u [501]", maxReplacements: 1)
             .replacing("uid: [501, 1001]", with: "uid: *u")
         let uids = try Manifest.decode(yaml: yaml, file: "f").compactMap { manifest in
-            if case .workloadIdentity(let identity) = manifest { identity.selectors[0].userIDs } else { nil }
+            if case .workloadIdentity(let identity) = manifest { identity.selectors[0].conditions[.userID]?.anyOf } else { nil }
         }
-        #expect(uids == [[501], [501]])
+        #expect(uids == [[.number(501)], [.number(501)]])
     }
 
     @Test func `whatever prefix of a file arrives, the answer is a value or findings`() {

@@ -6,11 +6,15 @@
 /* What the kernel part needs to know of the agent. Written at its start. */
 struct agent_settings {
 	struct process_key process;
-	abi_u64 netns_cookie;  /* the only network namespace served */
-	abi_u16 outbound_port; /* host byte order */
+	/* The host's root file system: the one the agent's program is on. */
+	abi_u64 root_device;
+	abi_u64 root_inode;
+	abi_u64 cgroup_id;     /* the scope */
+	abi_u16 outbound_port; /* host byte order; the same in each network
+				* namespace */
 	abi_u16 reserved[3];
 };
-_Static_assert(sizeof(struct agent_settings) == 32, "agent_settings is ABI");
+_Static_assert(sizeof(struct agent_settings) == 48, "agent_settings is ABI");
 
 #define AGENT_CREDENTIALS_LEN 8192
 
@@ -28,11 +32,14 @@ _Static_assert(sizeof(struct agent_credentials) == 8200,
 /* One per CPU; the sum is what counts. */
 struct kernel_statistics {
 	abi_u64 execs;
-	abi_u64 processes_lost; /* no room in `processes`: no identity */
+	abi_u64 processes_lost; /* no room in `processes`: unknown */
 	abi_u64 redirects;
 	abi_u64 refusals;
 	abi_u64 events_lost;    /* no room in `events` */
 	abi_u64 flows_lost;     /* no room in `pending_flows`: refused */
+	abi_u64 listeners_lost; /* no room in `listeners`: unreachable */
+	abi_u64 decisions;      /* complete ones, not from a cache */
+	abi_u64 decisions_lost; /* no room or no memory: unknown */
 };
-_Static_assert(sizeof(struct kernel_statistics) == 48,
+_Static_assert(sizeof(struct kernel_statistics) == 72,
 	       "kernel_statistics is ABI");

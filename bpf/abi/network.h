@@ -12,8 +12,20 @@ struct endpoint {
 };
 _Static_assert(sizeof(struct endpoint) == 20, "endpoint is ABI");
 
-/* Identity 0: none. */
+/* The same in one network namespace. 127.0.0.1 is another place in each. */
+struct place {
+	abi_u64 netns_cookie; /* 0 in `destinations`: anywhere */
+	struct endpoint endpoint;
+	abi_u32 reserved;
+};
+_Static_assert(sizeof(struct place) == 32, "place is ABI");
+
+/* No identity: the process is not managed. */
 #define IDENTITY_NONE 0
+/* User space has to say; until then the process is treated as managed. */
+#define IDENTITY_UNDECIDED 0xfffffffe
+/* Cannot be decided at all: no record of the process, or no memory. */
+#define IDENTITY_UNKNOWN 0xffffffff
 
 /* The connection was sent to the proxy instead of its destination. */
 #define FLOW_REDIRECTED 1
@@ -24,51 +36,56 @@ _Static_assert(sizeof(struct endpoint) == 20, "endpoint is ABI");
 struct flow {
 	struct process_key process;
 	abi_u32 identity;
-	abi_u32 flags;               /* FLOW_... */
+	abi_u32 flags; /* FLOW_... */
+	struct ids ids;  /* as of connect() */
 	struct endpoint destination; /* where the process wanted to go */
 	abi_u32 reserved;
-};
-_Static_assert(sizeof(struct flow) == 48, "flow is ABI");
-
-/* A dialling socket on its way to the proxy, by its source. */
-struct flow_source {
 	abi_u64 netns_cookie;
-	struct endpoint source;
-	abi_u32 reserved;
 };
-_Static_assert(sizeof(struct flow_source) == 32, "flow_source is ABI");
+_Static_assert(sizeof(struct flow) == 72, "flow is ABI");
 
 /* One TCP connection. Both ends: Linux lets two sockets share a source as
  * long as their destinations differ. */
 struct connection {
+	abi_u64 netns_cookie;
 	struct endpoint source;
 	struct endpoint destination;
 };
-_Static_assert(sizeof(struct connection) == 40, "connection is ABI");
+_Static_assert(sizeof(struct connection) == 48, "connection is ABI");
 
 /* The agent's dial to an application on behalf of a client. */
 struct upstream {
-	struct endpoint client;       /* written by the agent */
 	struct connection connection; /* written by the kernel part */
+	struct endpoint client;       /* written by the agent */
+	abi_u32 reserved;
 };
-_Static_assert(sizeof(struct upstream) == 60, "upstream is ABI");
+_Static_assert(sizeof(struct upstream) == 72, "upstream is ABI");
 
 /* An IPv6 listener that does not serve IPv4. */
 #define LISTENER_V6ONLY 1
+/* Older than the kernel part, which does not see it close. */
+#define LISTENER_FOUND_RUNNING 2
 
-/* Who listens at an endpoint of the agent's network namespace. */
+/* Who listens at a place. */
 struct listener {
 	struct process_key process;
 	abi_u32 identity;
-	abi_u32 flags; /* LISTENER_V6ONLY */
+	abi_u32 flags; /* LISTENER_... */
+	struct ids ids; /* as of listen() */
 };
-_Static_assert(sizeof(struct listener) == 24, "listener is ABI");
+_Static_assert(sizeof(struct listener) == 40, "listener is ABI");
 
-/* Slots of `proxy_listeners`. */
-enum proxy_listener {
+/* The proxy's listeners in a network namespace. */
+enum proxy_listener_kind {
 	PROXY_OUTBOUND_IPV4,
 	PROXY_OUTBOUND_IPV6,
 	PROXY_INBOUND_IPV4,
 	PROXY_INBOUND_IPV6,
-	PROXY_LISTENERS,
 };
+
+struct proxy_listener {
+	abi_u64 netns_cookie;
+	abi_u32 kind; /* enum proxy_listener_kind */
+	abi_u32 reserved;
+};
+_Static_assert(sizeof(struct proxy_listener) == 16, "proxy_listener is ABI");

@@ -18,7 +18,8 @@
 struct process_key {
 	abi_u64 start_boottime_ns; /* since boot, suspend included */
 	abi_u32 tgid;              /* in the initial PID namespace */
-	abi_u32 reserved;          /* zero: keys are compared bytewise */
+	abi_u32 image;             /* zero, but where one of its execs is
+				    * meant: see process_facts */
 };
 _Static_assert(sizeof(struct process_key) == 16, "process_key is ABI");
 
@@ -26,24 +27,74 @@ _Static_assert(sizeof(struct process_key) == 16, "process_key is ABI");
 #define PROCESS_ARGV_TRUNCATED 1
 /* The path was longer than PROCESS_PATH_LEN; its end is kept. */
 #define PROCESS_PATH_TRUNCATED 2
+/* The path is not the host's: seen below another root file system, or in a
+ * mount namespace that belongs to a user namespace, where anybody can put any
+ * file at any path. */
+#define PROCESS_PATH_FOREIGN 4
+/* Found running when the kernel part was loaded: argv and name are those of
+ * that moment, not of exec. */
+#define PROCESS_FOUND_RUNNING 8
+
+/* Text fields of a process that selectors look at; see enum selector_field. */
+#define PROCESS_TEXTS 11
+
+/* A class that was looked up, and the policy it holds for; read and written
+ * as one word. See selector.h. */
+#define CLASS_GENERATION_SHIFT 32
 
 /* What the kernel saw at the last exec; a forked child has its parent's. */
 struct process_facts {
 	struct process_key key;
-	abi_u32 parent_tgid;
-	abi_u32 uid;        /* real, initial user namespace, as of exec */
-	abi_u32 euid;       /* effective, as of exec */
-	abi_u32 gid;        /* effective, as of exec */
-	abi_u32 flags;      /* PROCESS_..._TRUNCATED */
-	abi_u32 argv_len;   /* bytes in argv; what follows them is noise */
-	abi_u32 identified; /* handle last reported to user space */
-	abi_u32 mount_namespace; /* inode number */
+	struct process_key parent; /* the process that forked this one */
+	abi_u32 flags;             /* PROCESS_... */
+	abi_u32 argv_len;          /* bytes in argv; what follows is noise */
+	abi_u32 identified;        /* handle last reported to user space */
+	abi_u32 asked;             /* generation of the last EVENT_UNDECIDED */
+	abi_u32 image;             /* execs since it was forked */
+	abi_u32 reserved;
 	abi_u64 executable_device; /* major << 20 | minor */
 	abi_u64 executable_inode;
-	abi_u64 cgroup_id;  /* cgroup v2, as of exec */
+	abi_u64 classes[PROCESS_TEXTS]; /* generation << 32 | class */
 	abi_u8 name[PROCESS_NAME_LEN]; /* NUL-padded */
-	abi_u8 path[PROCESS_PATH_LEN]; /* NUL-terminated; empty for a memfd */
-	/* Behind `path` on purpose: see write_path() in exec.bpf.c. */
+	abi_u8 path[PROCESS_PATH_LEN]; /* NUL-padded; empty for a memfd */
+	/* The file with `#!` that the kernel was asked to execute, as it was
+	 * asked; empty where the executable was executed itself. */
+	abi_u8 script[PROCESS_PATH_LEN];
+	/* Last, behind `path`: see write_path() in exec.bpf.c. */
 	abi_u8 argv[PROCESS_ARGV_LEN];
 };
-_Static_assert(sizeof(struct process_facts) == 1368, "process_facts is ABI");
+_Static_assert(sizeof(struct process_facts) == 1712, "process_facts is ABI");
+
+/* Of a task, in the initial user namespace. */
+struct ids {
+	abi_u32 euid, uid; /* effective, real */
+	abi_u32 egid, gid;
+};
+
+#define CREDENTIALS_GROUPS 32
+
+struct credentials {
+	struct ids ids;
+	abi_u32 group_count; /* of all its supplementary groups */
+	abi_u32 groups[CREDENTIALS_GROUPS]; /* the first of them */
+};
+_Static_assert(sizeof(struct credentials) == 148, "credentials is ABI");
+
+/* Bytes of a cgroup's path below the mount, with its NUL, and of the name of
+ * one folder in it. Twice as much is kept: the verifier adds maxima. */
+#define CGROUP_PATH_LEN 256
+/* Bytes of a systemd unit's name with its NUL. */
+#define CGROUP_UNIT_LEN 128
+
+#define CGROUP_PATH_TRUNCATED 1
+#define CGROUP_UNIT_TRUNCATED 2
+
+/* A folder of cgroup v2. Its path never changes. */
+struct cgroup_facts {
+	abi_u32 ready; /* 1 once all that follows is written */
+	abi_u32 flags; /* CGROUP_..._TRUNCATED */
+	abi_u64 classes[2]; /* of path and unit; generation << 32 | class */
+	abi_u8 path[2 * CGROUP_PATH_LEN]; /* begins with /, ends with NUL */
+	abi_u8 unit[CGROUP_UNIT_LEN]; /* empty: in no unit */
+};
+_Static_assert(sizeof(struct cgroup_facts) == 664, "cgroup_facts is ABI");

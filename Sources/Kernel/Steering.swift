@@ -1,0 +1,65 @@
+import CLibBPF
+import Glibc
+import KernelABI
+
+/// What hands connections over to the proxy, in each network namespace that has it.
+final class Steering: Sendable {
+    static let program = "steer"
+
+    private let networks: BPFMap<UInt64, UInt32>
+    private let listeners: BPFMap<proxy_listener, UInt64>
+    private let pins: String
+
+    init(of object: borrowing BPFObject, pinDirectory: String) throws(KernelError) {
+        networks = try object.map("networks")
+        listeners = try object.map("proxy_listeners")
+        pins = pinDirectory
+    }
+
+    /// Cookies of the network namespaces that are served, or were by a former agent.
+    var served: Set<UInt64> { Set(networks.keys) }
+
+    /// Listeners first, the word that a connection may come last: in between connections are refused.
+    func begin(
+        in network: NetworkNamespace, listeners: ProxyListeners, attachment: Attachment,
+    ) throws(KernelError) {
+        for case (let kind, let listener?) in listeners.byKind {
+            try self.listeners.set(
+                UInt64(listener),
+                for: proxy_listener(netns_cookie: network.cookie, kind: kind.rawValue, reserved: 0),
+            )
+        }
+        let object = try BPFObject(.steering(netnsCookie: network.cookie), pinningMapsIn: pins)
+        try attachment.attach(Hook(program: Self.program, place: .network(network)), of: object)
+        try networks.set(1, for: network.cookie)
+    }
+
+    /// The word first: nothing is sent to a proxy that goes.
+    func end(in cookie: UInt64, attachment: Attachment) throws(KernelError) {
+        try networks.remove(cookie)
+        attachment.detach(pin: "\(Self.program)-\(cookie)")
+    }
+}
+
+/// Descriptors of the proxy's listening sockets in one network namespace. Until they are given to the kernel part, and
+/// after they close, connections are dropped.
+package struct ProxyListeners: Sendable, Equatable {
+    package var outbound4: CInt?
+    package var outbound6: CInt?
+    package var inbound4: CInt?
+    package var inbound6: CInt?
+
+    package init(outbound4: CInt?, outbound6: CInt?, inbound4: CInt?, inbound6: CInt?) {
+        self.outbound4 = outbound4
+        self.outbound6 = outbound6
+        self.inbound4 = inbound4
+        self.inbound6 = inbound6
+    }
+
+    fileprivate var byKind: [(proxy_listener_kind, CInt?)] {
+        [
+            (PROXY_OUTBOUND_IPV4, outbound4), (PROXY_OUTBOUND_IPV6, outbound6),
+            (PROXY_INBOUND_IPV4, inbound4), (PROXY_INBOUND_IPV6, inbound6),
+        ]
+    }
+}

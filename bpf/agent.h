@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0 */
+#pragma once
+
+/* The agent, the process at hand, and what is told and counted of it. */
+
+#define AF_INET 2
+#define AF_INET6 10
+
+#define count(field)                                                      \
+	({                                                                \
+		struct kernel_statistics *counters =                      \
+			bpf_map_lookup_elem(&statistics, &(__u32){ 0 });  \
+		if (counters)                                             \
+			__sync_fetch_and_add(&counters->field, 1);        \
+	})
+
+static __always_inline struct agent_settings *settings(void)
+{
+	return bpf_map_lookup_elem(&agent, &(__u32){ 0 });
+}
+
+/* The start time is the group leader's, which exec from another thread
+ * hands on to the new leader. */
+static __always_inline struct process_key key_of(struct task_struct *task)
+{
+	return (struct process_key){
+		.start_boottime_ns = task->group_leader->start_boottime,
+		.tgid = task->tgid,
+	};
+}
+
+static __always_inline struct process_key current_process(void)
+{
+	return key_of(bpf_get_current_task_btf());
+}
+
+static __always_inline bool same_process(const struct process_key *left,
+					 const struct process_key *right)
+{
+	return left->tgid == right->tgid &&
+	       left->start_boottime_ns == right->start_boottime_ns;
+}
+
+static __always_inline __u64 netns_of(struct task_struct *task)
+{
+	return task->nsproxy->net_ns->net_cookie;
+}
+
+/* Whether the agent's proxy is in this network namespace. */
+static __always_inline bool is_served(__u64 netns_cookie)
+{
+	return bpf_map_lookup_elem(&networks, &netns_cookie);
+}
+
+/* Whether there is a policy that a process could fall under. */
+static __always_inline bool is_governed(void)
+{
+	__u32 *active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
+	struct policy *policy;
+	__u32 bank;
+
+	if (!active || !*active)
+		return false;
+	bank = *active & 1;
+	policy = bpf_map_lookup_elem(&policies, &bank);
+	return !policy || policy->fields;
+}
+
+/* - endpoint: NULL where there is none. */
+static __always_inline void
+report(__u32 kind, __u32 reason, const struct process_key *process,
+       __u32 identity, const struct endpoint *endpoint, __u64 netns_cookie)
+{
+	struct kernel_event *event;
+
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count(events_lost);
+		return;
+	}
+	event->process = *process;
+	event->kind = kind;
+	event->reason = reason;
+	event->identity = identity;
+	event->endpoint = endpoint ? *endpoint : (struct endpoint){};
+	event->netns_cookie = netns_cookie;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Says once a process who it is, once a policy that user space has to find
+ * out, and each time that the proxy is not where it is. */
+static __always_inline void tell_identity(struct task_struct *task,
+					  struct process_facts *facts,
+					  __u32 identity,
+					  const struct endpoint *endpoint)
+{
+	__u64 netns_cookie = netns_of(task);
+	__u32 *active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
+	__u32 generation = active ? *active : 0;
+
+	if (identity == IDENTITY_UNDECIDED) {
+		if (facts->asked == generation)
+			return;
+		facts->asked = generation;
+		report(EVENT_UNDECIDED, 0, &facts->key, identity, endpoint,
+		       netns_cookie);
+		return;
+	}
+	if (identity == facts->identified)
+		return;
+	facts->identified = identity;
+	if (identity == IDENTITY_NONE || identity == IDENTITY_UNKNOWN)
+		return;
+	report(EVENT_IDENTIFIED, 0, &facts->key, identity, endpoint,
+	       netns_cookie);
+}

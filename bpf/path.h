@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0 */
+#pragma once
+
+/* Where a file is, seen from the root of its own mount namespace. */
+
+/* Components of a path; deeper ones are kept from the end. */
+#define PATH_DEPTH 64
+
+struct path_walk {
+	struct dentry *dentry;
+	struct mount *mount;
+	__u8 *buffer;   /* twice PROCESS_PATH_LEN: the verifier adds maxima */
+	__u32 start;    /* of what is written so far; it grows downwards */
+	__u32 complete; /* arrived at the root of the mount namespace */
+	__u32 truncated;
+	struct dentry *root; /* of the mount passed last but the first of all,
+			      * which the others only hide */
+};
+
+static __always_inline struct mount *mount_of(struct vfsmount *inner)
+{
+	return (void *)inner - bpf_core_field_offset(struct mount, mnt);
+}
+
+static __always_inline void prepend(struct path_walk *walk,
+				    struct dentry *dentry)
+{
+	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	__u32 length = BPF_CORE_READ(dentry, d_name.len);
+	__u32 start;
+
+	if (length + 1 > walk->start) {
+		walk->truncated = 1;
+		return;
+	}
+	start = (walk->start - length - 1) & (PROCESS_PATH_LEN - 1);
+	length &= PROCESS_PATH_LEN - 1;
+	walk->buffer[start] = '/';
+	bpf_probe_read_kernel(walk->buffer + start + 1, length, name);
+	walk->start = start;
+}
+
+static long step_up(__u32 index, struct path_walk *walk)
+{
+	struct mount *mount = walk->mount;
+	struct dentry *dentry = walk->dentry;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+		walk->complete = above == mount;
+		if (!walk->complete || !walk->root)
+			walk->root = dentry;
+		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = above;
+		return above == mount;
+	}
+	if (dentry == parent) /* A memfd hangs in no tree. */
+		return 1;
+	prepend(walk, dentry);
+	walk->dentry = parent;
+	return walk->truncated != 0;
+}
+
+static __always_inline void walk_up(struct path_walk *walk, struct file *file)
+{
+	walk->dentry = BPF_CORE_READ(file, f_path.dentry);
+	walk->mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
+	walk->start = PROCESS_PATH_LEN - 1; /* one byte for the NUL */
+	bpf_loop(PATH_DEPTH, step_up, walk, 0);
+}
+
+/* Which file system the root of the mount namespace is. */
+static __always_inline void read_root(struct path_walk *walk, __u64 *device,
+				      __u64 *inode)
+{
+	struct dentry *entry = walk->root;
+	struct inode *root = BPF_CORE_READ(entry, d_inode);
+
+	*device = BPF_CORE_READ(root, i_sb, s_dev);
+	*inode = BPF_CORE_READ(root, i_ino);
+}
+
+/* Whether the path could have been chosen by whoever made the mounts. */
+static __always_inline bool is_foreign(struct path_walk *walk,
+				       struct task_struct *task)
+{
+	struct agent_settings *agent = settings();
+	__u64 device, inode;
+
+	if (BPF_CORE_READ(task, nsproxy, mnt_ns, user_ns, level) > 0)
+		return true;
+	read_root(walk, &device, &inode);
+	return !agent || device != agent->root_device ||
+	       inode != agent->root_inode;
+}
+
+/* Builds the path downwards in argv, which is filled only afterwards, then
+ * puts it in its place. */
+static __always_inline void write_path(struct process_facts *facts,
+				       struct task_struct *task,
+				       struct file *executable)
+{
+	struct path_walk walk = { .buffer = facts->argv };
+	__u32 length;
+
+	walk_up(&walk, executable);
+	if (walk.truncated)
+		facts->flags |= PROCESS_PATH_TRUNCATED;
+	if (!walk.complete && !walk.truncated)
+		return;
+	if (walk.complete && is_foreign(&walk, task))
+		facts->flags |= PROCESS_PATH_FOREIGN;
+	length = (PROCESS_PATH_LEN - 1 - walk.start) & (PROCESS_PATH_LEN - 1);
+	bpf_probe_read_kernel(facts->path, length,
+			      facts->argv +
+				      (walk.start & (PROCESS_PATH_LEN - 1)));
+}
+
+static __always_inline void write_executable(struct process_facts *facts,
+					     struct task_struct *task,
+					     struct mm_struct *memory)
+{
+	struct file *executable = memory->exe_file;
+
+	if (!executable)
+		return;
+	facts->executable_device =
+		BPF_CORE_READ(executable, f_inode, i_sb, s_dev);
+	facts->executable_inode = BPF_CORE_READ(executable, f_inode, i_ino);
+	write_path(facts, task, executable);
+}

@@ -66,7 +66,11 @@ import Testing
         let yaml = Sample.yaml.replacing("uid: [501, 1001]", with: "uid: &u [501]", maxReplacements: 1)
             .replacing("uid: [501, 1001]", with: "uid: *u")
         let uids = try Manifest.decode(yaml: yaml, file: "f").compactMap { manifest in
-            if case .workloadIdentity(let identity) = manifest { identity.selectors[0].conditions[.userID]?.anyOf } else { nil }
+            if case .workloadIdentity(let identity) = manifest {
+                identity.selectors[0].conditions[.userID]?.anyOf
+            } else {
+                nil
+            }
         }
         #expect(uids == [[.number(501)], [.number(501)]])
     }

@@ -72,5 +72,10 @@ import Testing
         let claimed = Sample.identity("c", Selector(userIDs: [1]), Selector(names: ["python"]))
         #expect(claimed.warnings.count == 1)
         #expect(claimed.warnings[0].hasPrefix("spec.selectors[1] rests on claimed facts alone"))
+        let excluding = Selector(conditions: [.userID: Condition(noneOf: [.number(0)])])
+        var template = Sample.identity("t", excluding)
+        template.workloadID = "agents/{{process:uid}}"
+        #expect(template.warnings[0].contains("only excludes by attested facts"))
+        #expect(template.warnings[0].contains("agents/{{process:uid}}, with its own values"))
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import Workloads
 
 @Suite struct SelectorPropertyTests {
-    static let seeds = Array(UInt64(1)...20)
+    static let seeds = Array(UInt64(1)...8)
 
     @Test(arguments: seeds)
     func `the matcher agrees with a plain reading of the program`(_ seed: UInt64) {

@@ -67,7 +67,8 @@ package struct AgentService: Service {
             enforce: { snapshot in
                 await introspection.revoke(tokens: snapshot.revokedTokens, subjects: snapshot.withdrawn)
                 try await enforcer.enforce(snapshot)
-                await svids.retain(policy.current.workloads)
+                let current = policy.current
+                await svids.retain { current.identity(of: $0) != nil }
                 await tokens.retain(snapshot.resources)
             },
             connected: { await reporter.refresh() },
@@ -83,7 +84,7 @@ package struct AgentService: Service {
             status: {
                 AgentSelfStatus(
                     spiffeID: await link.spiffeID?.description ?? "", version: policy.current.version,
-                    controlPlane: follower.controlPlane, identities: policy.current.workloads.count,
+                    controlPlane: follower.controlPlane, identities: policy.current.snapshot?.identities.count ?? 0,
                     svids: await svids.count, connections: proxy.connectionCount,
                     auditQueued: forwarder.backlog.queued, auditLost: forwarder.backlog.lost,
                 )

@@ -11,6 +11,8 @@ package struct EnforcedPolicy: Sendable {
     package let matcher: Matcher
     package let program: SelectorProgram
     private let identities: [SPIFFEID: WorkloadIdentity]
+    /// Those whose IDs are not written out.
+    private let templates: [WorkloadIdentity]
     private let withdrawn: Set<SPIFFEID>
     private let remote: [InternetEndpoint: SPIFFEID]
     /// Managed listeners of this host, as bound: wildcards are wildcards.
@@ -26,6 +28,7 @@ package struct EnforcedPolicy: Sendable {
         matcher = Matcher([])
         program = SelectorProgram(slots: [])
         identities = [:]
+        templates = []
         withdrawn = []
         remote = [:]
     }
@@ -38,8 +41,10 @@ package struct EnforcedPolicy: Sendable {
         bundles = BundleSet([snapshot.bundle])
         matcher = Matcher(snapshot.identities)
         program = SelectorProgram(compiling: snapshot.identities)
+        templates = snapshot.identities.filter { $0.template?.isTemplate == true }
         identities = Dictionary(
-            try snapshot.identities.map { (try $0.spiffeID(in: snapshot.trustDomain), $0) },
+            try snapshot.identities.filter { $0.template?.isTemplate != true }
+                .map { (try $0.spiffeID(in: snapshot.trustDomain), $0) },
             uniquingKeysWith: { first, _ in first },
         )
         withdrawn = Set(snapshot.withdrawn)
@@ -54,13 +59,12 @@ package struct EnforcedPolicy: Sendable {
     }
 
     package var version: UInt64 { snapshot?.version ?? 0 }
-    package var workloads: Set<SPIFFEID> { Set(identities.keys) }
     /// Where a connection of a managed workload is to be redirected.
     package var destinations: Set<InternetEndpoint> { Set(remote.keys).union(reachable.keys) }
 
     /// Whether this agent may speak as `workload`.
     package func owns(_ workload: SPIFFEID) -> Bool {
-        identities[workload] != nil && !withdrawn.contains(workload)
+        identity(of: workload) != nil && !withdrawn.contains(workload)
     }
 
     package func spiffeID(forWorkloadID workloadID: String) -> SPIFFEID? {
@@ -68,11 +72,15 @@ package struct EnforcedPolicy: Sendable {
         return try? SPIFFEID(trustDomain: domain, path: "/" + workloadID)
     }
 
-    package func identity(of workload: SPIFFEID) -> WorkloadIdentity? { identities[workload] }
+    /// The one that gives this ID, by itself or by a template.
+    package func identity(of workload: SPIFFEID) -> WorkloadIdentity? {
+        guard let domain = snapshot?.trustDomain else { return nil }
+        return identities[workload] ?? templates.first { $0.covers(workload, in: domain) }
+    }
 
     /// What the proxy should know when `workload` dials `destination`.
     package func outbound(workload: SPIFFEID, destination: InternetEndpoint) -> OutboundRoute? {
-        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else {
+        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identity(of: workload) else {
             return nil
         }
         let expected = reachable[destination] ?? remote[destination]
@@ -85,7 +93,7 @@ package struct EnforcedPolicy: Sendable {
 
     /// What the proxy should know of a connection that came in for `destination`.
     package func inbound(destination: InternetEndpoint, workload: SPIFFEID) -> InboundRoute? {
-        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identities[workload] else {
+        guard let domain = snapshot?.trustDomain, owns(workload), let identity = identity(of: workload) else {
             return nil
         }
         return InboundRoute(

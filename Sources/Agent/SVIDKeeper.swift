@@ -58,8 +58,8 @@ package actor SVIDKeeper: SVIDSource {
     }
 
     /// Forgets the identities that are no longer this agent's.
-    package func retain(_ workloads: Set<SPIFFEID>) {
-        states = states.filter { workloads.contains($0.key) }
+    package func retain(_ isKept: @Sendable (SPIFFEID) -> Bool) {
+        states = states.filter { isKept($0.key) }
     }
 
     /// One request a workload at a time, however many connections wait for it.

@@ -22,10 +22,11 @@ extension AgentDesk {
         }
         let now = state.now()
         let changed = try await state.store.write { database in
-            let own = try state.registry.identities(ofGroup: agent.group, in: database)
             // A workload deleted a moment ago still listens; its address stays known so that nobody calls it bare.
-            let known = own.union(try state.registry.withdrawn(in: database))
-            if let stranger = report.endpoints.first(where: { !known.contains($0.workload) }) {
+            let withdrawn = try state.registry.withdrawn(in: database)
+            let own = try state.registry.identities(ofGroup: agent.group, in: database)
+            let isKnown = { withdrawn.contains($0) || own.contains($0) }
+            if let stranger = report.endpoints.first(where: { !isKnown($0.workload) }) {
                 throw ControlPlaneRefusal.notInGroup(
                     "no manifest gives \(stranger.workload) to agent group \"\(agent.group)\"")
             }

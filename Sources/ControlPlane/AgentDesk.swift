@@ -112,8 +112,15 @@ package struct AgentDesk: Sendable {
     }
 
     private func authorize(_ requested: SPIFFEID, for agent: AgentDirectory.Agent) async throws(ControlPlaneRefusal) {
-        let identities = try await state.store.read { database in
-            try state.registry.identities(ofGroup: agent.group, in: database)
+        var identities = try await state.store.read { database in
+            try state.registry.identities(ofGroup: agent.group, in: database).written
+        }
+        if !identities.contains(requested) {
+            // In one transaction with the manifests: a template deleted meanwhile withdraws this ID too.
+            let isExpanded = try await state.store.write { database in
+                try state.registry.expand(requested, forGroup: agent.group, in: database)
+            }
+            if isExpanded { identities.insert(requested) }
         }
         let decision = IssuancePolicy.decision(
             agent: agent.id, agentGroup: agent.group, requested: requested, identitiesOfGroup: identities)

@@ -31,13 +31,14 @@ extension OAuthRecords: OAuthDirectory {
     package func bundles() async throws -> BundleSet { BundleSet([bundle]) }
 
     package func isActive(_ id: SPIFFEID) async throws -> Bool {
-        try await store.read { try registry.content(in: $0).spiffeIDs(in: registry.trustDomain).contains(id) }
+        try await store.read { try registry.content(in: $0).given(in: registry.trustDomain).contains(id) }
     }
 
     package func spiffeID(forWorkloadID workloadID: String) async throws -> SPIFFEID? {
         try await store.read { database in
-            let identities = try registry.content(in: database).identities
-            return try identities.first { $0.workloadID == workloadID }?.spiffeID(in: registry.trustDomain)
+            // A template's own text is no path of an ID, and so nobody's.
+            guard let id = try? SPIFFEID(trustDomain: registry.trustDomain, path: "/" + workloadID) else { return nil }
+            return try registry.content(in: database).given(in: registry.trustDomain).contains(id) ? id : nil
         }
     }
 }

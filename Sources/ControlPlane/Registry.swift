@@ -117,12 +117,13 @@ package struct Registry: Sendable {
     private func follow(
         from before: RegistryContent, to after: RegistryContent, now: Date, in database: Database,
     ) throws {
-        let present = after.spiffeIDs(in: trustDomain)
-        for id in before.spiffeIDs(in: trustDomain).subtracting(present) {
+        let given = after.given(in: trustDomain)
+        let known = before.given(in: trustDomain).written.union(try expanded(in: database))
+        for id in known where !given.contains(id) {
             try database.execute(
                 sql: "INSERT OR IGNORE INTO withdrawn VALUES (?, ?)", arguments: [id.description, now.milliseconds])
         }
-        for id in present {
+        for id in try withdrawn(in: database) where given.contains(id) {
             try database.execute(sql: "DELETE FROM withdrawn WHERE spiffe_id = ?", arguments: [id.description])
         }
         try TokenLedger.revokeUnentitled(content: after, trustDomain: trustDomain, now: now, in: database)
@@ -169,10 +170,18 @@ extension Registry {
     }
 
     /// The SPIFFE IDs an agent of this group may act for.
-    package func identities(ofGroup group: String, in database: Database) throws -> Set<SPIFFEID> {
-        Set(
-            try content(in: database).identities.filter { $0.agentGroup == group }.map {
-                try $0.spiffeID(in: trustDomain)
-            })
+    func identities(ofGroup group: String, in database: Database) throws -> GivenIDs {
+        GivenIDs(by: try content(in: database).identities.filter { $0.agentGroup == group }, in: trustDomain)
+    }
+
+    /// Whether an agent of this group may act for this ID. Keeps it: when a template goes, its IDs are withdrawn one by one.
+    func expand(_ id: SPIFFEID, forGroup group: String, in database: Database) throws -> Bool {
+        guard try identities(ofGroup: group, in: database).contains(id) else { return false }
+        try database.execute(sql: "INSERT OR IGNORE INTO expanded_ids VALUES (?)", arguments: [id.description])
+        return true
+    }
+
+    private func expanded(in database: Database) throws -> Set<SPIFFEID> {
+        Set(try String.fetchAll(database, sql: "SELECT spiffe_id FROM expanded_ids").map { try SPIFFEID($0) })
     }
 }

@@ -16,13 +16,12 @@ struct RegistryContent: Sendable {
         }
     }
 
-    func spiffeIDs(in domain: TrustDomain) -> Set<SPIFFEID> {
-        Set(identities.compactMap { try? $0.spiffeID(in: domain) })
-    }
+    func given(in domain: TrustDomain) -> GivenIDs { GivenIDs(by: identities, in: domain) }
 
     /// What is wrong with the manifests taken together; each on its own is valid.
     func findings(trustDomain: TrustDomain) -> [String] {
-        Precedence.conflicts(in: identities).map(\.description) + unnameable(in: trustDomain) + resourceConflicts
+        Precedence.conflicts(in: identities).map(\.description) + SelectorProgram.excess(in: identities)
+            + unnameable(in: trustDomain) + resourceConflicts
     }
 
     private func unnameable(in domain: TrustDomain) -> [String] {
@@ -30,7 +29,7 @@ struct RegistryContent: Sendable {
             let place = "WorkloadIdentity \(identity.name): spec.workloadID"
             do {
                 // Fail closed: with such a name a workload could pass for the control plane or an agent.
-                let isReserved = try (identity.spiffeID(in: domain).path + "/").hasPrefix(IssuancePolicy.reservedPath)
+                let isReserved = try (identity.exampleID(in: domain).path + "/").hasPrefix(IssuancePolicy.reservedPath)
                 return isReserved
                     ? "\(place): expected a name outside tidemark/, which is the control plane's own" : nil
             } catch {

@@ -8,6 +8,7 @@ enum StoreSchema {
         migrator.registerMigration("2 agents", migrate: agents)
         migrator.registerMigration("3 oauth", migrate: oauth)
         migrator.registerMigration("4 audit", migrate: audit)
+        migrator.registerMigration("5 expanded IDs", migrate: expandedIDs)
         return migrator
     }
 
@@ -85,6 +86,12 @@ enum StoreSchema {
                 ) STRICT, WITHOUT ROWID;
                 CREATE INDEX oauth_tokens_by_expiry ON oauth_tokens (expires_at);
                 """)
+    }
+
+    /// IDs that templates gave to somebody: which ones cannot be told from the manifest.
+    private static func expandedIDs(_ database: Database) throws {
+        try database.execute(
+            sql: "CREATE TABLE expanded_ids (spiffe_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
     }
 
     private static func audit(_ database: Database) throws {

@@ -59,7 +59,7 @@ package enum TokenLedger {
     static func isEntitled(
         _ client: SPIFFEID, to resource: String, by content: RegistryContent, trustDomain: TrustDomain,
     ) -> Bool {
-        guard content.spiffeIDs(in: trustDomain).contains(client) else { return false }
+        guard content.given(in: trustDomain).contains(client) else { return false }
         return content.resources.contains { candidate in
             candidate.resource.text == resource && candidate.allowed.contains { $0.matches(client) }
         }

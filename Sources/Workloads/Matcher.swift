@@ -97,7 +97,7 @@ extension ProcessFacts {
         switch fact(for: key) {
         case .numbers(let all): all.isEmpty ? "none" : all.map(String.init).joined(separator: ", ")
         case .text(let text, let isCut):
-            (key.isHash ? "sha256:" : "") + (text.isEmpty ? "none" : text) + (isCut ? " …" : "")
+            (text.isEmpty ? "none" : text) + (isCut ? " …" : "")
         case .texts(let all): all.isEmpty ? "none" : all.joined(separator: ", ")
         case .words: commandLine
         case .absent: "none"

@@ -33,6 +33,30 @@ extension SelectorProgram {
     /// Of distinct N in `process:argv[N]`.
     package static let maximumArgumentIndexes = 8
 
+    /// Which groups ask more of the kernel part than it holds, for the operator.
+    package static func excess(in identities: [WorkloadIdentity]) -> [String] {
+        Dictionary(grouping: identities, by: \.agentGroup).sorted { $0.key < $1.key }.flatMap { group, members in
+            SelectorProgram(compiling: members).excess.map { "agent group \(group): expected \($0)" }
+        }
+    }
+
+    private var excess: [String] {
+        var findings: [String] = []
+        if slots.count > Self.maximumSlots {
+            findings.append(
+                "at most \(Self.maximumSlots) selectors, found \(slots.count); split the group, or use prefix*")
+        }
+        let indexes = argumentIndexes
+        if indexes.count > Self.maximumArgumentIndexes {
+            let list = indexes.map { "[\($0)]" }.joined(separator: " ")
+            findings.append(
+                "at most \(Self.maximumArgumentIndexes) different N of process:argv[N], found \(indexes.count): \(list); "
+                    + "use process:cmdline for the first words",
+            )
+        }
+        return findings
+    }
+
     /// Distinct N of `process:argv[N]`, sorted.
     package var argumentIndexes: [Int] {
         Set(slots.flatMap { $0.selector.conditions.keys.compactMap(\.argumentIndex) }).sorted()

@@ -58,6 +58,11 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
         try SPIFFEID(trustDomain: domain, path: "/" + workloadID)
     }
 
+    /// Of a template one of its IDs, for what is checked of them all.
+    package func exampleID(in domain: TrustDomain) throws(SPIFFEIDError) -> SPIFFEID {
+        try SPIFFEID(trustDomain: domain, path: "/" + (template?.example ?? workloadID))
+    }
+
     /// Whether it gives this ID to some process.
     package func covers(_ id: SPIFFEID, in domain: TrustDomain) -> Bool {
         id.trustDomain == domain && template?.covers(String(id.path.dropFirst())) == true

@@ -78,6 +78,20 @@ struct EnforcedPolicyTests {
         #expect(policy.listener(at: try endpoint("fd00::1", 9001)) == nil)
     }
 
+    @Test func `what a template yields is this agent's, and nothing else`() throws {
+        var template = identity("agents", words: "a.py")
+        template.workloadID = "agents/{{process:uid}}"
+        let yielded = try SPIFFEID("spiffe://demo.example/agents/1001")
+        let policy = try policy(identities: [template, identity("server", words: "s.py")])
+        #expect(policy.owns(yielded))
+        #expect(policy.identity(of: yielded)?.name == "agents")
+        #expect(try policy.inbound(destination: endpoint("10.0.0.1", 9000), workload: yielded) != nil)
+        for other in ["demo.example/agents/x", "demo.example/agents/x/y", "other.example/agents/1001"] {
+            #expect(!policy.owns(try SPIFFEID("spiffe://" + other)))
+        }
+        #expect(!(try self.policy(withdrawn: [yielded], identities: [template]).owns(yielded)))
+    }
+
     @Test func `two identities that cannot be told apart are no policy`() throws {
         #expect(throws: AgentError.self) {
             try policy(identities: [identity("one", words: "s.py"), identity("two", words: "s.py")])

@@ -18,6 +18,25 @@ enum Manifests {
         """
     }
 
+    /// Every process of one user of its own.
+    static func template(_ workloadID: String, group: String = "weather") -> String {
+        """
+        apiVersion: core.riptides.io/v1alpha1
+        kind: WorkloadIdentity
+        metadata:
+          name: template
+        spec:
+          scope:
+            agentGroup:
+              id: \(group)
+          selectors:
+            - process:uid: ["!0"]
+              process:cmdline: python agent_*
+          workloadID: "\(workloadID)"
+
+        """
+    }
+
     static func resource(servedBy server: String, allowed client: String) -> String {
         """
         apiVersion: core.riptides.io/v1alpha1

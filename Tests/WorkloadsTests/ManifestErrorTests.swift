@@ -170,6 +170,90 @@ import Testing
         ),
     ]
 
+    /// A line in place of the sample's command line, and what is expected instead.
+    static let values: [(line: String, expected: String)] = [
+        ("process:uid:real: 4294967295", "a uid, a whole number, from 0 to 4294967294, found 4294967295"),
+        ("process:gid: \"!4294967295\"", "a gid, a whole number, from 0 to 4294967294, found \"4294967295\""),
+        ("process:gid: \"7\"", "a gid, a whole number, found the text \"7\"; remove the quotes"),
+        ("process:gid: \"!7*\"", "a gid, a whole number, whole: process:gid takes no prefix*"),
+        ("process:gid: \"!07\"", "a gid, a whole number, from 0 to 4294967294, found \"07\""),
+        (
+            "process:gid: !7",
+            "a gid, a whole number; YAML takes a plain ! for a tag: put the value in quotes, as in \"!value\""
+        ),
+        (
+            "process:parent: !team/a",
+            "a workloadID; YAML takes a plain ! for a tag: put the value in quotes, as in \"!value\""
+        ),
+        ("process:parent: /a", "a workloadID, such as team/weather or agents/*, found \"/a\""),
+        ("process:ancestor: a b", "a workloadID, such as team/weather or agents/*, found \"a b\""),
+        ("process:binary:path: usr/bin/x", "the path of an executable, which begins with /, found \"usr/bin/x\""),
+        ("process:script:path: x.py", "the path of a script, which begins with /, found \"x.py\""),
+        ("process:cgroup: system.slice", "the path of a cgroup, which begins with /, found \"system.slice\""),
+        (
+            "systemd:unit: nginx",
+            "the name of a systemd unit, which ends in one of .service .scope .socket .mount .swap, found \"nginx\""
+        ),
+        (
+            "process:binary:hash: abc",
+            "a SHA-256 hash of 64 hexadecimal digits, with or without sha256: before it, found \"abc\"; sha256sum FILE "
+                + "prints it"
+        ),
+        (
+            "process:binary:hash: \(String(repeating: "a", count: 63))*",
+            "a SHA-256 hash of 64 hexadecimal digits, whole: process:binary:hash takes no prefix*"
+        ),
+        ("process:argv[1]: \"!!x\"", "one !, found \"!!x\"; a value that itself begins with ! is written \\!"),
+        ("process:argv[1]: \"!\"", "an argument after the !, found nothing"),
+        ("process:argv[1]: \"*\"", "an argument before the *, found nothing; remove the key to leave it open"),
+        (
+            "process:argv[1]: \(String(repeating: "x", count: 248))",
+            "an argument of at most 247 bytes, found 248"
+        ),
+        (
+            "process:cmdline: python *",
+            "a command line, with the beginning of a word before the *; without the * further words may follow too"
+        ),
+        ("process:argv[1]: [a, \"!a*\"]", "a value that is not excluded again; no process could match a and !a*"),
+    ]
+
+    @Test(arguments: values)
+    func `a value that does not fit its key is refused with the remedy`(_ line: String, _ expected: String) {
+        let yaml = Sample.yaml.replacing("process:cmdline: python mcp_server.py", with: line)
+        let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
+        #expect(error?.findings.map(\.expected) == [expected])
+        #expect(error?.findings.map(\.line) == [12])
+    }
+
+    @Test(arguments: [
+        "process:argv[64]", "process:argv", "process:argv[x]", "docker:label", "k8s:namespace", "process:env",
+    ])
+    func `a key that is not known is refused`(_ key: String) {
+        let yaml = Sample.yaml.replacing("process:cmdline: python mcp_server.py", with: "\(key): x")
+        let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
+        #expect(error?.findings.map(\.key) == ["spec.selectors[0].\(key)"])
+    }
+
+    @Test(arguments: [
+        ("agents/{{process:name}}", "claimed"), ("agents/{{process:uid", "{{ and }}"), ("{{process:uid}}", "beside"),
+        ("tidemark/{{process:uid}}", "outside tidemark/"), ("/a/{{process:uid}}", "leading slash"),
+        ("a b/{{process:uid}}", "the path of a SPIFFE ID"), ("a//{{process:uid}}", "empty segment"),
+        (String(repeating: "x", count: 1015) + "/{{process:uid}}", "at most 1024 bytes"),
+    ])
+    func `a template that cannot be is refused`(_ template: String, _ reason: String) {
+        let yaml = Sample.yaml.replacing("workloadID: weather-mcp-server", with: "workloadID: \"\(template)\"")
+        let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
+        #expect(error?.findings.map(\.key) == ["spec.workloadID"])
+        #expect(error?.description.contains(reason) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func `a resource is served by one workload, not by a template`() {
+        let yaml = ManifestTests.everything.replacing(
+            "workloadID: weather-mcp-server", with: "workloadID: \"agents/{{process:uid}}\"")
+        let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
+        #expect(error?.findings.map(\.key) == ["spec.workloadID"])
+    }
+
     @Test(arguments: mistakes)
     func `a mistake is told with its line, column, key and remedy`(_ mistake: Mistake) {
         let yaml = Sample.yaml.replacing(mistake.find, with: mistake.replace, maxReplacements: 1)

@@ -37,7 +37,36 @@ import Testing
         #expect(resource.allowed.map(\.description) == ["spiffe://prod.example/weather-agent"])
     }
 
-    @Test(arguments: [Sample.yaml, everything])
+    @Test func `every key of a selector is read`() throws {
+        guard case .workloadIdentity(let identity) = try Manifest.decode(yaml: Self.everyKey, file: "f").first else {
+            Issue.record("expected an identity")
+            return
+        }
+        let hash = String(repeating: "0a", count: 32)
+        #expect(
+            identity.selectors[0].conditions == [
+                .userID: Condition(noneOf: [.number(0)]),
+                .realUserID: Condition(anyOf: [.number(1)], noneOf: [.number(2)]),
+                .groupID: Condition(anyOf: [.number(3)]), .realGroupID: Condition(anyOf: [.number(4)]),
+                .additionalGroupID: Condition(anyOf: [.number(5), .number(6)]),
+                .name: Condition(anyOf: [.prefix("py")]),
+                .commandLine: Condition(
+                    anyOf: [
+                        .words(["python", "mcp_"], lastIsPrefix: true), .words(["python", "*"], lastIsPrefix: false),
+                    ],
+                    noneOf: [.words(["python", "x"], lastIsPrefix: false)]),
+                .argument(0): Condition(anyOf: [.text("!x")]), .argument(63): Condition(noneOf: [.text("y*")]),
+                .binaryPath: Condition(anyOf: [.prefix("/usr/bin/python")]),
+                .binaryHash: Condition(anyOf: [.text(hash)]), .scriptPath: Condition(anyOf: [.text("/opt/x.py")]),
+                .scriptHash: Condition(noneOf: [.text(hash)]), .cgroup: Condition(anyOf: [.prefix("/system.slice/")]),
+                .parent: Condition(anyOf: [.text("team/a")]), .ancestor: Condition(noneOf: [.prefix("agents/")]),
+                .systemdUnit: Condition(anyOf: [.text("x.service")]),
+            ],
+        )
+        #expect(identity.workloadID == "agents/{{process:uid}}")
+    }
+
+    @Test(arguments: [Sample.yaml, everything, everyKey])
     func `canonical YAML decodes to the same value`(_ yaml: String) throws {
         let manifests = try Manifest.decode(yaml: yaml, file: "first")
         let again = try Manifest.decode(yaml: manifests.map(\.canonicalYAML).joined(separator: "---\n"), file: "second")
@@ -66,7 +95,11 @@ import Testing
         let yaml = Sample.yaml.replacing("uid: [501, 1001]", with: "uid: &u [501]", maxReplacements: 1)
             .replacing("uid: [501, 1001]", with: "uid: *u")
         let uids = try Manifest.decode(yaml: yaml, file: "f").compactMap { manifest in
-            if case .workloadIdentity(let identity) = manifest { identity.selectors[0].conditions[.userID]?.anyOf } else { nil }
+            if case .workloadIdentity(let identity) = manifest {
+                identity.selectors[0].conditions[.userID]?.anyOf
+            } else {
+                nil
+            }
         }
         #expect(uids == [[.number(501)], [.number(501)]])
     }
@@ -94,6 +127,34 @@ import Testing
             #expect(throws: ManifestError.self) { try Manifest.decode(yaml: bomb, file: "bomb") }
         }
     }
+
+    static let everyKey = """
+        apiVersion: tidemark.dev/v1alpha1
+        kind: WorkloadIdentity
+        metadata: {name: all}
+        spec:
+          scope: {agentGroup: {id: lab}}
+          selectors:
+            - process:uid: "!0"
+              process:uid:real: [1, "!2"]
+              process:gid: 3
+              process:gid:real: [4]
+              process:gid:additional: [5, 6]
+              process:name: py*
+              process:cmdline: [python mcp_*, "!python x", 'python \\*']
+              process:argv[0]: '\\!x'
+              process:argv[63]: '!y\\*'
+              process:binary:path: /usr/bin/python*
+              process:binary:hash: sha256:\(String(repeating: "0A", count: 32))
+              process:script:path: /opt/x.py
+              process:script:hash: "!\(String(repeating: "0a", count: 32))"
+              process:cgroup: /system.slice/*
+              process:parent: team/a
+              process:ancestor: "!agents/*"
+              systemd:unit: x.service
+          workloadID: "agents/{{process:uid}}"
+
+        """
 
     static let everything = """
         # A comment.

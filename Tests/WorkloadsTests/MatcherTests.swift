@@ -72,58 +72,10 @@ import Testing
         let claimed = Sample.identity("c", Selector(userIDs: [1]), Selector(names: ["python"]))
         #expect(claimed.warnings.count == 1)
         #expect(claimed.warnings[0].hasPrefix("spec.selectors[1] rests on claimed facts alone"))
-    }
-
-    @Test func `the matcher agrees with a plain reading of the program`() {
-        var random = SplitMix(state: 2026)
-        for _ in 0..<200 {
-            let identities = (0..<random.next(6)).map {
-                Sample.identity("w\($0)", random.selector(), random.selector())
-            }
-            let program = SelectorProgram(compiling: identities)
-            for _ in 0..<10 {
-                let facts = random.process()
-                let expected = program.slots.first { Self.plainly($0.selector, facts) }?.workloadID
-                #expect(Matcher(identities).match(facts).workloadID == expected)
-            }
-        }
-    }
-
-    /// As the kernel part does: bytes of argv with a NUL after each word, and the beginning compared.
-    static func plainly(_ selector: Selector, _ facts: ProcessFacts) -> Bool {
-        let bytes = { (words: [String]) -> [UInt8] in words.flatMap { word -> [UInt8] in Array(word.utf8) + [0] } }
-        let actual = bytes(facts.arguments)
-        if let uids = selector.userIDs, !uids.contains(facts.userID) { return false }
-        if let names = selector.names, !names.contains(facts.name) { return false }
-        guard let lines = selector.commandLines else { return true }
-        return lines.contains { Array(actual.prefix(bytes($0).count)) == bytes($0) }
-    }
-}
-
-/// A small generator with a seed, so that a failure comes again.
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next(_ bound: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Int((mixed ^ (mixed >> 31)) % UInt64(bound))
-    }
-
-    mutating func words() -> [String] { (0...next(3)).map { _ in ["a", "ab", "b", "a b"][next(4)] } }
-
-    /// At least one key.
-    mutating func selector() -> Selector {
-        var selector = Selector(userIDs: [UInt32(next(3))])
-        if next(2) == 0 { selector.names = ["x", "y"].suffix(1 + next(2)) }
-        if next(2) == 0 { selector.commandLines = (0...next(2)).map { _ in words() } }
-        if selector.names != nil, next(2) == 0 { selector.userIDs = nil }
-        return selector
-    }
-
-    mutating func process() -> ProcessFacts {
-        Sample.process(uid: UInt32(next(3)), name: ["x", "y", "z"][next(3)], arguments: Array(words().prefix(next(4))))
+        let excluding = Selector(conditions: [.userID: Condition(noneOf: [.number(0)])])
+        var template = Sample.identity("t", excluding)
+        template.workloadID = "agents/{{process:uid}}"
+        #expect(template.warnings[0].contains("only excludes by attested facts"))
+        #expect(template.warnings[0].contains("agents/{{process:uid}}, with its own values"))
     }
 }

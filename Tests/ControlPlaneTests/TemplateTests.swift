@@ -1,0 +1,96 @@
+import AuthorizationServer
+import ControlPlane
+import ControlPlaneAPI
+import Foundation
+import SPIFFE
+import Testing
+
+@Suite struct TemplateTests {
+    private static let template = "agents/{{process:uid}}"
+
+    @Test func `an agent of the group gets certificates for what a template yields, and for nothing else`() async throws
+    {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.template(Self.template))
+            let agent = try await plane.agent()
+            #expect(try await plane.workload("agents/1001", of: agent).id == TestControlPlane.id("agents/1001"))
+            for path in ["agents/x", "agents/x/y", "agents/1001/y", "agents", "agents/007", "other/1001"] {
+                #expect(await problem { try await plane.workload(path, of: agent) } == "not_in_group")
+            }
+            let stranger = try await plane.agent(group: "other", name: "host-b")
+            #expect(await problem { try await plane.workload("agents/1001", of: stranger) } == "not_in_group")
+        }
+    }
+
+    @Test func `what a template gave is withdrawn with it, and given again with it`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.template(Self.template))
+            let agent = try await plane.agent()
+            _ = try await plane.workload("agents/1001", of: agent)
+            _ = try await plane.operators.delete(kind: "WorkloadIdentity", name: "template")
+            #expect(await problem { try await plane.workload("agents/1001", of: agent) } == "not_in_group")
+            let id = try TestControlPlane.id("agents/1001")
+            try await plane.withClient(as: agent) { client in
+                #expect(try await client.snapshots().first { _ in true }?.withdrawn == [id])
+            }
+            _ = try await plane.apply(Manifests.template("agents/x/{{process:uid}}"))
+            try await plane.withClient(as: agent) { client in
+                #expect(try await client.snapshots().first { _ in true }?.withdrawn == [id])
+            }
+            _ = try await plane.apply(Manifests.template(Self.template))
+            try await plane.withClient(as: agent) { client in
+                #expect(try await client.snapshots().first { _ in true }?.withdrawn == [])
+            }
+            _ = try await plane.workload("agents/1001", of: agent)
+        }
+    }
+
+    @Test func `an agent may report where a workload of a template listens`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.template(Self.template))
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                let own = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("agents/1001"))
+                try await client.report(endpoints: EndpointReport(endpoints: [own]))
+                let other = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("agents/x/y"))
+                #expect(
+                    await problem { try await client.report(endpoints: EndpointReport(endpoints: [other])) }
+                        == "not_in_group")
+            }
+        }
+    }
+
+    @Test func `the authorization server knows the IDs of a template`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.template(Self.template))
+            let records = plane.state.oauthRecords
+            #expect(try await records.isActive(TestControlPlane.id("agents/1001")))
+            #expect(try await !records.isActive(TestControlPlane.id("agents/x")))
+            #expect(try await records.spiffeID(forWorkloadID: "agents/7") == TestControlPlane.id("agents/7"))
+            #expect(try await records.spiffeID(forWorkloadID: Self.template) == nil)
+        }
+    }
+
+    @Test func `a template that meets an identity of its group is refused`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.template("{{systemd:unit}}/x"))
+            _ = try await plane.apply(Manifests.identity("7"))
+            #expect(await problem { try await plane.apply(Manifests.template("{{process:uid}}x")) } == nil)
+            _ = try await plane.operators.delete(kind: "WorkloadIdentity", name: "7")
+            let literal = Manifests.identity("seven").replacing("workloadID: seven", with: "workloadID: agents/7")
+            _ = try await plane.apply(literal)
+            #expect(await problem { try await plane.apply(Manifests.template(Self.template)) } == "manifest_invalid")
+        }
+    }
+
+    @Test func `a group cannot ask for more words of argv than the kernel part looks at`() async throws {
+        try await TestControlPlane.serve { plane in
+            let asks = { (count: Int) in
+                let keys = (0..<count).map { "process:argv[\($0)]: x" }.joined(separator: "\n      ")
+                return Manifests.identity("mine").replacing("process:cmdline: python mine.py", with: keys)
+            }
+            _ = try await plane.apply(asks(8))
+            #expect(await problem { try await plane.apply(asks(9)) } == "manifest_invalid")
+        }
+    }
+}

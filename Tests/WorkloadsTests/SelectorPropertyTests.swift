@@ -1,0 +1,125 @@
+import Foundation
+import Testing
+
+@testable import Workloads
+
+@Suite struct SelectorPropertyTests {
+    static let seeds = Array(UInt64(1)...8)
+
+    @Test(arguments: seeds)
+    func `the matcher agrees with a plain reading of the program`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        for _ in 0..<100 {
+            let identities = (0..<random.next(6)).map {
+                Sample.identity("w\($0)", random.selector(), random.selector())
+            }
+            let program = SelectorProgram(compiling: identities)
+            for _ in 0..<20 {
+                let facts = random.facts()
+                let expected = PlainReading.firstMatch(program, facts)
+                #expect(program.firstMatch(facts) == expected)
+                #expect(Matcher(identities).match(facts).workloadID == expected.map { program.slots[$0].workloadID })
+            }
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `each key alone agrees with a plain reading`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        for key in SplitMix.keys {
+            for _ in 0..<50 {
+                let selector = Selector(conditions: [key: random.condition(for: key)])
+                let facts = random.facts()
+                #expect(selector.matches(facts) == PlainReading.matches(selector, facts), "\(selector) \(facts)")
+            }
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `kernel and user space together decide what the whole selector decides`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        for _ in 0..<50 {
+            let program = SelectorProgram(
+                slots: (0..<10).map { .init(selector: random.selector(), workloadID: "w\($0)") })
+            let facts = random.facts()
+            let residue = Set(program.residue(holdingFor: facts))
+            let needing = Set(program.slots.indices.filter { program.slots[$0].selector.needsUserSpace })
+            let together = program.candidates(facts).filter { !needing.contains($0) || residue.contains($0) }
+            #expect(residue.isSubset(of: needing))
+            #expect(together.first == program.firstMatch(facts))
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `any selector survives canonical YAML and JSON`(_ seed: UInt64) throws {
+        var random = SplitMix(state: seed)
+        for _ in 0..<50 {
+            let manifest = Manifest.workloadIdentity(Sample.identity("a", random.possible(), random.possible()))
+            #expect(
+                try Manifest.decode(yaml: manifest.canonicalYAML, file: "f") == [manifest], "\(manifest.canonicalYAML)")
+            let selector = random.selector()
+            let json = try JSONEncoder().encode(selector)
+            #expect(
+                try JSONDecoder().decode(Selector.self, from: json) == selector,
+                "\(String(decoding: json, as: UTF8.self))")
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `what is found to be disjoint never meets`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        var disjoint = 0
+        for _ in 0..<300 {
+            let key = random.one(of: SplitMix.keys)
+            let left = Selector(conditions: [key: random.condition(for: key)])
+            let right = Selector(conditions: [key: random.condition(for: key)])
+            guard Precedence.areDisjoint(left, right) else { continue }
+            disjoint += 1
+            for _ in 0..<100 {
+                let facts = random.facts()
+                #expect(!(left.matches(facts) && right.matches(facts)), "\(left) and \(right) meet in \(facts)")
+            }
+        }
+        #expect(disjoint > 10)
+    }
+
+    @Test(arguments: seeds)
+    func `the search for conflicts finds what comparing every pair finds`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        for _ in 0..<20 {
+            let identities = (0..<8).map {
+                Sample.identity("w\($0)", priority: random.next(2), random.selector(), random.selector())
+            }
+            let found = Set(Precedence.conflicts(in: identities).map(\.names))
+            #expect(found == Self.conflictsPlainly(identities))
+        }
+    }
+
+    private static func conflictsPlainly(_ identities: [WorkloadIdentity]) -> Set<[String]> {
+        var found: Set<[String]> = []
+        for left in identities {
+            for right in identities where left.name < right.name && left.priority == right.priority {
+                for one in left.selectors {
+                    for other in right.selectors
+                    where Precedence.Specificity(of: one) == .init(of: other) && !Precedence.areDisjoint(one, other) {
+                        found.insert([left.name, right.name])
+                    }
+                }
+            }
+        }
+        return found
+    }
+}
+
+extension SplitMix {
+    /// A selector the reader takes: one that excludes all it asks is refused.
+    fileprivate mutating func possible() -> Selector {
+        while true {
+            let selector = selector()
+            let isPossible = selector.conditions.values.allSatisfy { condition in
+                condition.anyOf.isEmpty || !condition.anyOf.allSatisfy(condition.excludes)
+            }
+            if isPossible { return selector }
+        }
+    }
+}

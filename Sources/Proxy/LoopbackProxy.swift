@@ -58,7 +58,7 @@ package final class LoopbackProxy: Service {
     /// - Throws: ``ProxyError/alreadyBound(cookie:)``, ``ProxyError/socket(operation:address:errno:)``, and what the
     ///   network throws; nothing is left open then.
     package func bind(
-        outboundPort: UInt16, in network: any Network = HostNetwork()
+        outboundPort: UInt16, in network: any Network = HostNetwork(),
     ) async throws -> ListeningDescriptors {
         try networks.bind(network, outboundPort: outboundPort).descriptors
     }

@@ -43,7 +43,7 @@ package struct AgentRoutes: RoutePolicy {
         self.handles = handles
     }
 
-    package func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute {
+    package func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
         InternetEndpoint(destination).flatMap { policy.current.outbound(workload: workload, destination: $0) }
             // The workload is no longer this host's: whoever the peer is, it may not be spoken to.
             ?? OutboundRoute(
@@ -53,7 +53,7 @@ package struct AgentRoutes: RoutePolicy {
             )
     }
 
-    package func inbound(destination: SocketAddress) -> InboundRoute? {
+    package func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute? {
         guard let endpoint = InternetEndpoint(destination) else { return nil }
         let current = policy.current
         guard let workload = current.listener(at: endpoint) ?? newListener(at: endpoint, current) else { return nil }

@@ -3,17 +3,21 @@ import Glibc
 import NIOCore
 import Synchronization
 
-/// A TCP socket that is shown to the kernel part before it connects; NIO would connect it unseen.
+/// A TCP socket that belongs to a network of ours and is shown to the kernel part before it connects; NIO would make it
+/// where the agent is, and connect it unseen.
 enum DialledSocket {
-    /// - Parameter prepare: is given the descriptor before `connect`.
+    /// - Parameters:
+    ///   - eventLoop: keeps the time.
+    ///   - prepare: is given the descriptor before `connect`.
     /// - Returns: the connected descriptor, non-blocking; the caller owns it.
     static func connect(
-        to address: SocketAddress, within limit: Duration, prepare: (CInt) throws -> Void,
+        to address: SocketAddress, in network: any Network, on eventLoop: any EventLoop, within limit: Duration,
+        prepare: (CInt) throws -> Void = { _ in },
     ) async throws -> CInt {
-        let descriptor = try open(for: address)
+        let descriptor = try network.socket(family: address.protocol.rawValue)
         do {
             try prepare(descriptor)
-            try await connect(descriptor, to: address, within: limit)
+            try await connect(descriptor, to: address, on: eventLoop, within: limit)
             return descriptor
         } catch {
             close(descriptor)
@@ -21,24 +25,24 @@ enum DialledSocket {
         }
     }
 
-    private static func open(for address: SocketAddress) throws(ProxyError) -> CInt {
-        let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        let descriptor = socket(address.protocol.rawValue, flags, CInt(IPPROTO_TCP))
-        guard descriptor >= 0 else { throw .socket(operation: "socket", address: address.text, errno: errno) }
-        return descriptor
-    }
-
-    private static func connect(_ descriptor: CInt, to address: SocketAddress, within limit: Duration) async throws {
+    private static func connect(
+        _ descriptor: CInt, to address: SocketAddress, on eventLoop: any EventLoop, within limit: Duration,
+    ) async throws {
         let status = address.withSockAddr { Glibc.connect(descriptor, $0, socklen_t($1)) }
         if status == 0 { return }
         guard errno == EINPROGRESS else { throw unreachable(address, errno) }
         // On one host the handshake is mostly over by now.
         if !isWritable(descriptor) {
-            guard await writable(descriptor, within: limit) else { throw unreachable(address, ETIMEDOUT) }
+            guard await writable(descriptor, on: eventLoop, within: limit) else {
+                throw unreachable(address, ETIMEDOUT)
+            }
         }
         let failure = pendingError(of: descriptor)
         guard failure == 0 else { throw unreachable(address, failure) }
     }
+
+    /// Only ever marks an outcome, so one for all.
+    private static let queue = DispatchQueue(label: "tidemark.dial")
 
     private static func isWritable(_ descriptor: CInt) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
@@ -46,10 +50,13 @@ enum DialledSocket {
     }
 
     /// - Returns: false when `limit` was over first.
-    private static func writable(_ descriptor: CInt, within limit: Duration) async -> Bool {
-        let queue = DispatchQueue(label: "tidemark.dial")
+    private static func writable(
+        _ descriptor: CInt, on eventLoop: any EventLoop, within limit: Duration,
+    ) async -> Bool {
         let outcome = Mutex(false)
         let source = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue)
+        let deadline = eventLoop.scheduleTask(in: limit.timeAmount) { source.cancel() }
+        defer { deadline.cancel() }
         await withCheckedContinuation { continuation in
             source.setEventHandler {
                 outcome.withLock { $0 = true }
@@ -57,7 +64,6 @@ enum DialledSocket {
             }
             source.setCancelHandler { continuation.resume() }
             source.activate()
-            queue.asyncAfter(deadline: .now() + .nanoseconds(Int(limit.timeAmount.nanoseconds))) { source.cancel() }
         }
         return outcome.withLock { $0 }
     }

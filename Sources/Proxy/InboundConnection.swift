@@ -10,12 +10,14 @@ import Workloads
 actor InboundConnection {
     private let environment: ProxyEnvironment
     private let eventLoop: any EventLoop
+    private let network: BoundNetwork
     private let downstream: any Channel
     /// The address the client used: where the application listens.
     private let destination: SocketAddress
     private let client: SocketAddress
     private var peer: PeerIdentity?
     private var application: (any Channel)?
+    private let bytes = ByteTally()
     private var entry: UInt64 = 0
     private var facts: JournalEntry
 
@@ -25,20 +27,23 @@ actor InboundConnection {
     private static let tlsHandshake: UInt8 = 0x16
 
     /// Serves an accepted socket until it is closed.
-    static func serve(_ descriptor: CInt, _ environment: ProxyEnvironment, on eventLoop: any EventLoop) async {
+    static func serve(
+        _ descriptor: CInt, of network: BoundNetwork, _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
+    ) async {
         guard let channel = try? await ProxyChannel.adopt(descriptor, on: eventLoop) else { return }
         guard let destination = channel.localAddress, let client = channel.remoteAddress else {
             channel.close(promise: nil)
             return
         }
-        await InboundConnection(channel, destination, client, environment).serve()
+        await InboundConnection(channel, network, destination, client, environment).serve()
     }
 
     private init(
-        _ downstream: any Channel, _ destination: SocketAddress, _ client: SocketAddress,
+        _ downstream: any Channel, _ network: BoundNetwork, _ destination: SocketAddress, _ client: SocketAddress,
         _ environment: ProxyEnvironment,
     ) {
         self.downstream = downstream
+        self.network = network
         self.destination = destination
         self.client = client
         self.environment = environment
@@ -61,16 +66,15 @@ actor InboundConnection {
     }
 
     private func carry() async throws {
-        guard let route = environment.dependencies.routes.inbound(destination: destination) else {
-            throw ProxyError.peerRefused("no managed workload listens at \(destination.text)")
-        }
+        let route = try route()
         facts.workload = route.workload
         entry = environment.live.insert(
             LiveConnections.Entry(
-                side: .inbound(destination: destination), workload: route.workload,
-                looksInside: !route.resources.isEmpty,
-                journal: facts, channels: [downstream],
+                direction: .inbound, network: network.cookie, source: client, destination: destination,
+                workload: route.workload, bytes: bytes, looksInside: !route.resources.isEmpty, journal: facts,
+                channels: [downstream],
             ))
+        try network.checkServed()
         try await identify(route)
         try establish()
         if route.resources.isEmpty {
@@ -79,6 +83,14 @@ actor InboundConnection {
         } else {
             try HTTPLane.serve(downstream, limits: environment.limits) { await self.decide($0) }
         }
+    }
+
+    private func route() throws(ProxyError) -> InboundRoute {
+        let routes = environment.dependencies.routes
+        guard let route = routes.inbound(destination: destination, network: network.cookie) else {
+            throw .peerRefused("no managed workload listens at \(destination.text)")
+        }
+        return route
     }
 
     // MARK: Who calls
@@ -147,10 +159,12 @@ actor InboundConnection {
     private func dialApplication() async throws -> any Channel {
         let (flows, client) = (environment.dependencies.flows, client)
         let address = environment.applicationAddress(destination)
-        let descriptor = try await DialledSocket.connect(to: address, within: environment.limits.connect) {
+        let descriptor = try await DialledSocket.connect(
+            to: address, in: network.network, on: eventLoop, within: environment.limits.connect,
+        ) {
             try flows.prepareUpstream(descriptor: $0, client: client)
         }
-        let channel = try await ProxyChannel.adopt(descriptor, on: eventLoop)
+        let channel = try await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop)
         application = channel
         environment.live.update(entry) { $0.channels = [$0.channels[0], channel] }
         return channel
@@ -179,9 +193,7 @@ actor InboundConnection {
     }
 
     private func authorize(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws {
-        guard let route = environment.dependencies.routes.inbound(destination: destination) else {
-            throw ProxyError.peerRefused("no managed workload listens at \(destination.text)")
-        }
+        let route = try route()
         if let peer {
             let decision = route.peers.decision(for: peer.id)
             guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }

@@ -1,7 +1,7 @@
 import Glibc
 import NIOCore
 
-/// A listening TCP socket on loopback; closed when the last reference goes.
+/// A listening TCP socket on the loopback of one network; closed when the last reference goes.
 ///
 /// Made by hand, not by NIO, as the kernel part wants the descriptors of the listener and of each accepted socket.
 final class ListeningSocket: Sendable {
@@ -10,23 +10,30 @@ final class ListeningSocket: Sendable {
 
     private static let backlog: CInt = 1024
 
-    init(on address: SocketAddress) throws(ProxyError) {
+    init(on address: SocketAddress, in network: any Network) throws {
         self.address = address
-        let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        descriptor = socket(address.protocol.rawValue, flags, CInt(IPPROTO_TCP))
-        guard descriptor >= 0 else { throw .socket(operation: "socket", address: address.text, errno: errno) }
-        try Self.enable(SO_REUSEADDR, level: SOL_SOCKET, descriptor, address)
-        if address.protocol == .inet6 { try Self.enable(IPV6_V6ONLY, level: CInt(IPPROTO_IPV6), descriptor, address) }
+        descriptor = try network.socket(family: address.protocol.rawValue)
+        try enable(SO_REUSEADDR, level: SOL_SOCKET)
+        // A namespace's first process can be there before its loopback device is up and has an address.
+        if address.protocol == .inet6 {
+            try enable(IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
+            try enable(IPV6_FREEBIND, level: CInt(IPPROTO_IPV6))
+        } else {
+            try enable(IP_FREEBIND, level: CInt(IPPROTO_IP))
+        }
         let descriptor = descriptor
         guard address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 else {
-            throw .socket(operation: "bind", address: address.text, errno: errno)
+            throw ProxyError.socket(operation: "bind", address: address.text, errno: errno)
         }
         guard listen(descriptor, Self.backlog) == 0 else {
-            throw .socket(operation: "listen", address: address.text, errno: errno)
+            throw ProxyError.socket(operation: "listen", address: address.text, errno: errno)
         }
     }
 
     deinit { close(descriptor) }
+
+    /// Refuses connections from here on and resets those that wait, whoever still refers to this socket.
+    func shutDown() { shutdown(descriptor, CInt(SHUT_RDWR)) }
 
     /// The local port of a socket.
     static func port(of descriptor: CInt) throws(ProxyError) -> UInt16 {
@@ -60,16 +67,14 @@ final class ListeningSocket: Sendable {
                 return .accepted(accepted)
             }
             switch errno {
-            case EAGAIN: return .nothingWaiting
+            case EAGAIN, EINVAL: return .nothingWaiting  // EINVAL: shut down.
             case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted(errno: errno)
             default: continue  // This one connection is gone already: ECONNABORTED, or its pending network error.
             }
         }
     }
 
-    private static func enable(
-        _ option: CInt, level: CInt, _ descriptor: CInt, _ address: SocketAddress,
-    ) throws(ProxyError) {
+    private func enable(_ option: CInt, level: CInt) throws(ProxyError) {
         var one: CInt = 1
         guard setsockopt(descriptor, level, option, &one, socklen_t(MemoryLayout<CInt>.size)) == 0 else {
             throw .socket(operation: "setsockopt", address: address.text, errno: errno)

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import SPIFFE
 import Synchronization
@@ -6,44 +7,57 @@ import Workloads
 /// Every connection the proxy carries now, with what its right rests on.
 final class LiveConnections: Sendable {
     struct Entry: Sendable {
-        var side: Side
+        let direction: ConnectionReport.Direction
+        /// The cookie of the namespace both addresses belong to.
+        let network: UInt64
+        /// As the application sees it, like `destination`.
+        let source: SocketAddress
+        let destination: SocketAddress
         /// The local one.
-        var workload: SPIFFEID
+        let workload: SPIFFEID
+        let startedAt = Date()
+        let bytes: ByteTally
         /// nil: not established yet, or plain text.
         var peer: SPIFFEID?
         var isPlainText = false
         /// Protected resources are served there: HTTP is looked into.
-        var looksInside: Bool
+        let looksInside: Bool
         /// Copied into the entry that tells of a cut.
         var journal: JournalEntry
         var channels: [any Channel]
-    }
-
-    enum Side: Sendable {
-        case outbound(destination: SocketAddress)
-        case inbound(destination: SocketAddress)
     }
 
     private struct State {
         var entries: [UInt64: Entry] = [:]
         var next: UInt64 = 0
         var slots = 0
+        /// By network; never zero.
+        var shares: [UInt64: Int] = [:]
     }
 
     private let state = Mutex(State())
 
     var count: Int { state.withLock { $0.slots } }
 
+    func count(in network: UInt64) -> Int { state.withLock { $0.shares[network] ?? 0 } }
+
     /// Counts a connection in, unless `maximum` are there.
-    func reserve(maximum: Int) -> Bool {
+    func reserve(in network: UInt64, maximum: Int) -> Bool {
         state.withLock { state in
             guard state.slots < maximum else { return false }
             state.slots += 1
+            state.shares[network, default: 0] += 1
             return true
         }
     }
 
-    func release() { state.withLock { $0.slots -= 1 } }
+    func release(in network: UInt64) {
+        state.withLock { state in
+            state.slots -= 1
+            let left = (state.shares[network] ?? 0) - 1
+            state.shares[network] = left > 0 ? left : nil
+        }
+    }
 
     func insert(_ entry: Entry) -> UInt64 {
         state.withLock { state in
@@ -66,16 +80,21 @@ final class LiveConnections: Sendable {
     subscript(id: UInt64) -> Entry? { state.withLock { $0.entries[id] } }
 
     var all: [Entry] { state.withLock { Array($0.entries.values) } }
+
+    /// In the order they came.
+    var reports: [ConnectionReport] {
+        state.withLock { $0.entries }.map { ConnectionReport($0.key, $0.value) }.sorted { $0.id < $1.id }
+    }
 }
 
 extension LiveConnections.Entry {
     /// - Returns: why the connection lost its right, or nil where it has it.
     func objection(_ routes: any RoutePolicy) -> String? {
-        switch side {
-        case .outbound(let destination):
-            outboundObjection(routes.outbound(workload: workload, destination: destination))
-        case .inbound(let destination):
-            inboundObjection(routes.inbound(destination: destination))
+        switch direction {
+        case .outbound:
+            outboundObjection(routes.outbound(workload: workload, destination: destination, network: network))
+        case .inbound:
+            inboundObjection(routes.inbound(destination: destination, network: network))
         }
     }
 

@@ -2,14 +2,15 @@ package import NIOPosix
 import ServiceLifecycle
 import Glibc
 import NIOCore
-import Synchronization
 
 /// Carries the connections of this host's workloads: puts SVIDs on them, checks peers, and looks into HTTP where
 /// protected resources are served.
 ///
-/// ``bind(outboundPort:)`` once, show the descriptors to the kernel part, then ``run()``.
+/// ``bind(outboundPort:in:)``, show the descriptors to the kernel part, then ``run()``. Further network namespaces are
+/// bound and unbound while it runs.
 package final class LoopbackProxy: Service {
-    /// For the kernel part's socket map. Owned by the proxy, open as long as it lives. nil without IPv6.
+    /// For the kernel part's socket map. Owned by the proxy, open until their network is unbound or the proxy is gone.
+    /// nil without IPv6.
     package struct ListeningDescriptors: Sendable, Equatable {
         package let outbound4: CInt
         package let outbound6: CInt?
@@ -19,18 +20,11 @@ package final class LoopbackProxy: Service {
         package let outboundPort: UInt16
     }
 
-    private enum Direction: Sendable {
-        case outbound, inbound
-    }
-
-    private struct Accepted: Sendable {
-        let direction: Direction
-        let descriptor: CInt
-    }
+    private typealias Accepted = ServedNetworks.Accepted
 
     private let environment: ProxyEnvironment
     private let group: MultiThreadedEventLoopGroup
-    private let listeners = Mutex<[(Direction, ListeningSocket)]>([])
+    private let networks: ServedNetworks
 
     /// - Parameter group: one event loop a core by default.
     package convenience init(dependencies: ProxyDependencies, group: MultiThreadedEventLoopGroup = .singleton) {
@@ -42,46 +36,59 @@ package final class LoopbackProxy: Service {
         applicationAddress: @escaping @Sendable (SocketAddress) -> SocketAddress,
     ) {
         environment = ProxyEnvironment(dependencies: dependencies, applicationAddress: applicationAddress)
+        networks = ServedNetworks(logger: dependencies.logger)
         self.group = group
     }
 
     /// Connections the proxy carries or is setting up now.
     package var connectionCount: Int { environment.live.count }
 
-    /// Opens the listeners, which queue connections until ``run()``.
+    /// The same, of one network namespace, bound or not: at zero an unbound one is not needed any more.
+    package func connectionCount(in cookie: UInt64) -> Int { environment.live.count(in: cookie) }
+
+    /// Every connection the proxy carries or is establishing, oldest first. A snapshot: bytes go on being counted.
+    package func connections() -> [ConnectionReport] { environment.live.reports }
+
+    /// Opens listeners in one network namespace. They serve at once while ``run()`` is under way, and otherwise queue
+    /// connections until then.
     ///
-    /// - Parameter outboundPort: 0 lets the kernel choose.
-    package func bind(outboundPort: UInt16) async throws -> ListeningDescriptors {
-        let (outbound4, outbound6, port) = try Self.outboundPair(outboundPort)
-        let inbound4 = try ListeningSocket(on: SocketAddress(ipAddress: "127.0.0.1", port: 0))
-        let inbound6 = try Self.ifIPv6 { try ListeningSocket(on: SocketAddress(ipAddress: "::1", port: 0)) }
-        listeners.withLock { listeners in
-            listeners = [(.outbound, outbound4), (.inbound, inbound4)]
-            if let outbound6 { listeners.append((.outbound, outbound6)) }
-            if let inbound6 { listeners.append((.inbound, inbound6)) }
-        }
-        return ListeningDescriptors(
-            outbound4: outbound4.descriptor, outbound6: outbound6?.descriptor, inbound4: inbound4.descriptor,
-            inbound6: inbound6?.descriptor, outboundPort: port,
-        )
+    /// - Parameters:
+    ///   - outboundPort: 0 lets the kernel choose.
+    ///   - network: makes every socket of theirs: listeners, and upstream ones of connections that came in through them.
+    /// - Throws: ``ProxyError/alreadyBound(cookie:)``, ``ProxyError/socket(operation:address:errno:)``, and what the
+    ///   network throws; nothing is left open then.
+    package func bind(
+        outboundPort: UInt16, in network: any Network = HostNetwork(),
+    ) async throws -> ListeningDescriptors {
+        try networks.bind(network, outboundPort: outboundPort).descriptors
+    }
+
+    /// Closes the listeners of a network namespace, whose descriptors are void from here on; connections nobody has
+    /// accepted yet are reset. Nothing where it is not bound.
+    ///
+    /// - Parameter cut: resets its connections under way, each journalled as ``JournalEntry/Kind/connectionCut``. Else
+    ///   they end when their ends do.
+    /// - Returns: how many were cut.
+    @discardableResult
+    package func unbind(network cookie: UInt64, cut: Bool = false) -> Int {
+        networks.remove(cookie: cookie)?.close(cut: cut)
+        guard cut else { return 0 }
+        let doomed = environment.live.all.filter { $0.network == cookie }
+        doomed.forEach { self.cut($0, because: "\(ProxyError.networkUnbound(cookie: cookie))") }
+        return doomed.count
     }
 
     /// Serves until cancelled or told to shut down; then every connection is cut.
     package func run() async throws {
-        let listeners = self.listeners.withLock { $0 }
-        guard !listeners.isEmpty else { throw ProxyError.notBound }
+        guard !networks.isEmpty else { throw ProxyError.notBound }
         let (accepted, arrivals) = AsyncStream.makeStream(of: Accepted.self)
-        let acceptors = listeners.map { direction, socket in
-            Acceptor(socket, logger: environment.dependencies.logger) { descriptor in
-                self.admit(Accepted(direction: direction, descriptor: descriptor), arrivals)
-            }
-        }
+        networks.serve { self.admit($0, arrivals) }
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { connections in
                 for await socket in accepted {
                     connections.addTask { await self.serve(socket) }
                 }
-                acceptors.forEach { $0.stop() }
+                self.networks.pause()
                 arrivals.finish()
                 self.environment.live.all.forEach { $0.cut() }
             }
@@ -95,18 +102,22 @@ package final class LoopbackProxy: Service {
         var cut = 0
         for entry in environment.live.all {
             guard let reason = entry.objection(environment.dependencies.routes) else { continue }
-            var journal = entry.journal
-            journal.kind = .connectionCut
-            environment.record(journal, allowed: false, reason)
-            entry.cut()
+            self.cut(entry, because: reason)
             cut += 1
         }
         return cut
     }
 
+    private func cut(_ entry: LiveConnections.Entry, because reason: String) {
+        var journal = entry.journal
+        journal.kind = .connectionCut
+        environment.record(journal, allowed: false, reason)
+        entry.cut()
+    }
+
     private func admit(_ socket: Accepted, _ arrivals: AsyncStream<Accepted>.Continuation) {
         let maximum = environment.limits.maximumConnections
-        guard environment.live.reserve(maximum: maximum) else {
+        guard environment.live.reserve(in: socket.network.cookie, maximum: maximum) else {
             close(socket.descriptor)
             let kind: JournalEntry.Kind = socket.direction == .outbound ? .connectionOutbound : .connectionInbound
             let reason = "the proxy carries \(maximum) connections already; raise its limit, or close some"
@@ -115,39 +126,19 @@ package final class LoopbackProxy: Service {
         }
         guard case .enqueued = arrivals.yield(socket) else {
             close(socket.descriptor)
-            environment.live.release()
+            environment.live.release(in: socket.network.cookie)
             return
         }
     }
 
     private func serve(_ socket: Accepted) async {
-        defer { environment.live.release() }
+        defer { environment.live.release(in: socket.network.cookie) }
+        let eventLoop = group.next()
         switch socket.direction {
-        case .outbound: await OutboundConnection.serve(socket.descriptor, environment, on: group.next())
-        case .inbound: await InboundConnection.serve(socket.descriptor, environment, on: group.next())
-        }
-    }
-
-    private static func outboundPair(_ wanted: UInt16) throws -> (ListeningSocket, ListeningSocket?, UInt16) {
-        var tries = 0
-        while true {
-            let outbound4 = try ListeningSocket(on: SocketAddress(ipAddress: "127.0.0.1", port: Int(wanted)))
-            let port = try ListeningSocket.port(of: outbound4.descriptor)
-            do {
-                let address = try SocketAddress(ipAddress: "::1", port: Int(port))
-                return (outbound4, try ifIPv6 { try ListeningSocket(on: address) }, port)
-            } catch ProxyError.socket(_, _, EADDRINUSE) where wanted == 0 && tries < 16 {
-                tries += 1  // The port chosen for IPv4 is taken in IPv6; another will be free in both.
-            }
-        }
-    }
-
-    /// - Returns: nil on a machine without IPv6.
-    private static func ifIPv6(_ open: () throws -> ListeningSocket) throws -> ListeningSocket? {
-        do {
-            return try open()
-        } catch ProxyError.socket(_, _, let code) where code == EAFNOSUPPORT || code == EADDRNOTAVAIL {
-            return nil
+        case .outbound:
+            await OutboundConnection.serve(socket.descriptor, of: socket.network, environment, on: eventLoop)
+        case .inbound:
+            await InboundConnection.serve(socket.descriptor, of: socket.network, environment, on: eventLoop)
         }
     }
 }

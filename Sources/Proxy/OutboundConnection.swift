@@ -17,7 +17,9 @@ actor OutboundConnection {
 
     private let environment: ProxyEnvironment
     private let eventLoop: any EventLoop
+    private let network: BoundNetwork
     private let flow: OutboundFlow
+    private let bytes = ByteTally()
     private var upstream: Upstream?
     private var entry: UInt64 = 0
     /// What later entries of this connection have in common.
@@ -26,7 +28,9 @@ actor OutboundConnection {
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
     /// Serves an accepted socket until it is closed.
-    static func serve(_ descriptor: CInt, _ environment: ProxyEnvironment, on eventLoop: any EventLoop) async {
+    static func serve(
+        _ descriptor: CInt, of network: BoundNetwork, _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
+    ) async {
         guard let flow = environment.dependencies.flows.flow(ofAccepted: descriptor) else {
             close(descriptor)
             // Fail closed: whoever connects here by itself has no identity to lend.
@@ -34,11 +38,14 @@ actor OutboundConnection {
             environment.dependencies.journal.record(entry)
             return
         }
-        await OutboundConnection(flow, environment, eventLoop).serve(descriptor)
+        await OutboundConnection(flow, network, environment, eventLoop).serve(descriptor)
     }
 
-    private init(_ flow: OutboundFlow, _ environment: ProxyEnvironment, _ eventLoop: any EventLoop) {
+    private init(
+        _ flow: OutboundFlow, _ network: BoundNetwork, _ environment: ProxyEnvironment, _ eventLoop: any EventLoop,
+    ) {
         self.flow = flow
+        self.network = network
         self.environment = environment
         self.eventLoop = eventLoop
         facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
@@ -47,15 +54,21 @@ actor OutboundConnection {
     }
 
     private func serve(_ descriptor: CInt) async {
-        guard let downstream = try? await ProxyChannel.adopt(descriptor, on: eventLoop) else { return }
-        let route = route()
+        guard let downstream = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
+        guard let source = downstream.remoteAddress else {
+            environment.record(facts, allowed: false, "\(ProxyError.clientGone)")
+            downstream.close(promise: nil)
+            return
+        }
+        let looksInside = !route().resources.isEmpty
         entry = environment.live.insert(
             LiveConnections.Entry(
-                side: .outbound(destination: flow.destination), workload: flow.workload,
-                looksInside: !route.resources.isEmpty, journal: facts, channels: [downstream],
+                direction: .outbound, network: network.cookie, source: source, destination: flow.destination,
+                workload: flow.workload, bytes: bytes, looksInside: looksInside, journal: facts, channels: [downstream],
             ))
         do {
-            try await carry(downstream, looksInside: !route.resources.isEmpty)
+            try network.checkServed()
+            try await carry(downstream, looksInside: looksInside)
         } catch {
             environment.record(facts, allowed: false, "\(error)")
             downstream.cut()
@@ -78,7 +91,9 @@ actor OutboundConnection {
     }
 
     private func route() -> OutboundRoute {
-        environment.dependencies.routes.outbound(workload: flow.workload, destination: flow.destination)
+        environment.dependencies.routes.outbound(
+            workload: flow.workload, destination: flow.destination, network: network.cookie,
+        )
     }
 
     private func checkOwnRight(_ route: OutboundRoute) throws(ProxyError) {
@@ -95,18 +110,16 @@ actor OutboundConnection {
     // MARK: The other host
 
     private func dial(with svid: X509SVID) async throws -> Upstream {
-        let (routes, flow, limits) = (environment.dependencies.routes, flow, environment.limits)
         facts.svidSerial = svid.serialNumber
         facts.connection = nil
         facts.peer = nil
         facts.peerSVIDSerial = nil
-        let check = PeerCheck(bundles: environment.dependencies.svids.bundles()) { peer in
-            routes.outbound(workload: flow.workload, destination: flow.destination).decision(for: peer)
-        }
-        let channel = try await ProxyChannel.connect(
-            to: flow.destination, on: eventLoop, within: limits.connect, tls: environment.tls.pair(for: svid).client,
-            check: check,
+        let check = peerCheck()
+        let tls = try environment.tls.pair(for: svid).client
+        let descriptor = try await DialledSocket.connect(
+            to: flow.destination, in: network.network, on: eventLoop, within: environment.limits.connect,
         )
+        let channel = try await ProxyChannel.adopt(descriptor, tls: tls, check: check, on: eventLoop)
         do {
             facts.connection = JournalEntry.name(client: channel.localAddress, server: channel.remoteAddress)
             let dialled = Upstream(channel: channel, svid: svid, peer: try await shakeHands(channel, check))
@@ -115,6 +128,13 @@ actor OutboundConnection {
         } catch {
             channel.cut()
             throw error
+        }
+    }
+
+    private func peerCheck() -> PeerCheck {
+        let (routes, flow, cookie) = (environment.dependencies.routes, flow, network.cookie)
+        return PeerCheck(bundles: environment.dependencies.svids.bundles()) { peer in
+            routes.outbound(workload: flow.workload, destination: flow.destination, network: cookie).decision(for: peer)
         }
     }
 

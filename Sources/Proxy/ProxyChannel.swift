@@ -5,27 +5,30 @@ import NIOSSL
 
 /// How this proxy's channels are made: closed for reading until a lane asks, halves closed apart, gate in place.
 enum ProxyChannel {
-    /// Takes over a connected socket; the descriptor is the channel's from here on.
+    /// Takes over the connected socket of a peer; the descriptor is the channel's from here on.
     static func adopt(_ descriptor: CInt, on eventLoop: any EventLoop) async throws -> any Channel {
         try await bootstrap(on: eventLoop) { [ConnectionCutter(), ChannelGate()] }
             .withConnectedSocket(descriptor).get()
     }
 
-    /// Connects and starts TLS as its client; the handshake is awaited on the gate.
-    static func connect(
-        to address: SocketAddress, on eventLoop: any EventLoop, within limit: Duration, tls: NIOSSLContext,
-        check: PeerCheck,
+    /// The same with the socket of a local application, whose bytes are counted.
+    static func adopt(
+        _ descriptor: CInt, counting bytes: ByteTally, on eventLoop: any EventLoop,
     ) async throws -> any Channel {
-        do {
-            return try await bootstrap(on: eventLoop) {
-                let handshake = try NIOSSLClientHandler(
-                    context: tls, serverHostname: nil, customVerificationCallback: check.verify,
-                )
-                return [ConnectionCutter(), handshake, ChannelGate()]
-            }.connectTimeout(limit.timeAmount).connect(to: address).get()
-        } catch {
-            throw ProxyError.unreachable(address: address.text, reason: "\(error)")
-        }
+        try await bootstrap(on: eventLoop) { [ConnectionCutter(), ByteMeter(bytes), ChannelGate()] }
+            .withConnectedSocket(descriptor).get()
+    }
+
+    /// The same, and starts TLS as its client; the handshake is awaited on the gate.
+    static func adopt(
+        _ descriptor: CInt, tls: NIOSSLContext, check: PeerCheck, on eventLoop: any EventLoop,
+    ) async throws -> any Channel {
+        try await bootstrap(on: eventLoop) {
+            let handshake = try NIOSSLClientHandler(
+                context: tls, serverHostname: nil, customVerificationCallback: check.verify,
+            )
+            return [ConnectionCutter(), handshake, ChannelGate()]
+        }.withConnectedSocket(descriptor).get()
     }
 
     /// A host that vanished without a word is noticed after two minutes of silence: its connections would never end.

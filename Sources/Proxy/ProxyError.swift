@@ -5,6 +5,8 @@ package import SPIFFE
 package enum ProxyError: Error, CustomStringConvertible {
     case socket(operation: String, address: String, errno: CInt)
     case notBound
+    case alreadyBound(cookie: UInt64)
+    case networkUnbound(cookie: UInt64)
     case tooLate(String, limit: Duration)
     case identityWithdrawn(SPIFFEID)
     case peerRefused(String)
@@ -19,6 +21,10 @@ package enum ProxyError: Error, CustomStringConvertible {
             "\(operation) \(address) failed (errno \(errno)); is another program at that address, or a limit reached?"
         case .notBound:
             "the proxy has no listeners; call bind before run"
+        case .alreadyBound(let cookie):
+            "network \(cookie) is served already; unbind it first"
+        case .networkUnbound(let cookie):
+            "network \(cookie) is not served any more: its last managed process ended"
         case .tooLate(let what, let limit):
             "\(what) took longer than \(limit); see the agent's log for what it waits for"
         case .identityWithdrawn(let id):

@@ -39,8 +39,11 @@ package struct InboundRoute: Sendable {
 }
 
 /// The policy in force, asked once a connection and again at each HTTP request.
+///
+/// An address means what it means in the network namespace of the local workload, given by its cookie: 127.0.0.1:8000
+/// is another place in another one.
 package protocol RoutePolicy: Sendable {
-    func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute
+    func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute
     /// - Returns: nil where no managed workload listens; the connection is refused.
-    func inbound(destination: SocketAddress) -> InboundRoute?
+    func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute?
 }

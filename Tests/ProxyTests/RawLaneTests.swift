@@ -63,8 +63,8 @@ import Workloads
         try await server.channel.setOption(.autoRead, value: false).get()
         let bytes = Self.pattern(48 << 20, seed: 7)
         async let sent: Void = wire.send(bytes)
-        try await Task.sleep(for: .milliseconds(400))
-        #expect(wire.channel.isWritable == false)
+        let taken = try await Self.standstill(of: hosts.client)
+        #expect(taken > 0 && taken < bytes.count)
         try await server.channel.setOption(.autoRead, value: true).get()
         #expect(try await server.receive(count: bytes.count) == bytes)
         try await sent
@@ -94,6 +94,16 @@ import Workloads
         try await wire.receive(through: "beginning")
         try await server.reset()
         #expect(try await wire.end() == .reset)
+    }
+
+    /// Bytes taken from the application, once there were any and no more come.
+    private static func standstill(of host: TwoHosts.Host) async throws -> UInt64 {
+        var (last, since) = (UInt64(0), ContinuousClock.now)
+        return try await eventually("a standstill") {
+            let taken = host.proxy.connections().first?.bytesFromApplication ?? 0
+            if taken != last || taken == 0 { (last, since) = (taken, .now) }
+            return ContinuousClock.now - since > .milliseconds(400) ? taken : nil
+        }
     }
 
     /// Repeats after a prime number of bytes, so that a lost, doubled or moved block shows.

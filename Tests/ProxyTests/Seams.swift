@@ -54,6 +54,8 @@ final class RouteTable: RoutePolicy {
         var listener: SPIFFEID?
         var tlsMode = WorkloadIdentity.TLSMode.mutual
         var resources: [ProtectedResource] = []
+        /// Who listens in a network other than the host's, whatever `expected` and `listener` are.
+        var elsewhere: [UInt64: SPIFFEID] = [:]
     }
 
     let rules: Mutex<Rules>
@@ -62,15 +64,16 @@ final class RouteTable: RoutePolicy {
 
     func change(_ change: (inout Rules) -> Void) { rules.withLock { change(&$0) } }
 
-    func outbound(workload: SPIFFEID, destination: SocketAddress) -> OutboundRoute {
-        rules.withLock {
-            OutboundRoute(expected: $0.expected, peers: $0.outboundPeers, resources: $0.resources)
+    func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
+        rules.withLock { rules in
+            let expected = rules.elsewhere[network] ?? rules.expected
+            return OutboundRoute(expected: expected, peers: rules.outboundPeers, resources: rules.resources)
         }
     }
 
-    func inbound(destination: SocketAddress) -> InboundRoute? {
+    func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute? {
         rules.withLock { rules in
-            rules.listener.map { workload in
+            (rules.elsewhere[network] ?? rules.listener).map { workload in
                 InboundRoute(
                     workload: workload, peers: rules.inboundPeers, tlsMode: rules.tlsMode, resources: rules.resources,
                 )
@@ -127,4 +130,24 @@ final class Journal: ConnectionJournal {
             throw TimedOut(description: "no \(kind), allowed \(allowed), in \(all)")
         }
     }
+}
+
+/// Makes real sockets of this namespace, and remembers that it was asked.
+final class RecordingNetwork: Network {
+    let cookie: UInt64
+    private let made = Mutex(0)
+    private let isGone = Mutex(false)
+
+    init(cookie: UInt64) { self.cookie = cookie }
+
+    func socket(family: CInt) throws -> CInt {
+        if isGone.withLock({ $0 }) { throw ProxyError.socket(operation: "socket", address: "there", errno: ENETDOWN) }
+        made.withLock { $0 += 1 }
+        return try HostNetwork(cookie: cookie).socket(family: family)
+    }
+
+    var sockets: Int { made.withLock { $0 } }
+
+    /// No more sockets from here on.
+    func vanish() { isGone.withLock { $0 = true } }
 }

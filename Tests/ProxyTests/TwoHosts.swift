@@ -82,13 +82,20 @@ final class TwoHosts: Sendable {
 
     /// What a redirected `connect()` of the agent's process gives.
     ///
-    /// - Parameter loopback: `127.0.0.1`, or `::1` for the listeners of IPv6.
-    func dial(over loopback: String = "127.0.0.1") async throws -> Wire {
-        let destination = loopback == "::1" ? try address6() : destination
+    /// - Parameters:
+    ///   - loopback: `127.0.0.1`, or `::1` for the listeners of IPv6.
+    ///   - source: the listeners of the agent's network; nil: the client's host.
+    ///   - target: the listeners of the tool's network; nil: the server's host.
+    func dial(
+        over loopback: String = "127.0.0.1", from source: LoopbackProxy.ListeningDescriptors? = nil,
+        to target: LoopbackProxy.ListeningDescriptors? = nil,
+    ) async throws -> Wire {
+        let listener = try target.map { try Self.address(of: $0.inbound4) } ?? destination
+        let destination = loopback == "::1" ? try address6() : listener
         let flow = OutboundFlow(
             process: ProcessKey(pid: 4711, startTime: 1), workload: agent, destination: destination,
         )
-        let port = Int(client.descriptors.outboundPort)
+        let port = Int((source ?? client.descriptors).outboundPort)
         return try await Wire.connect(to: SocketAddress(ipAddress: loopback, port: port), in: self) { source in
             self.client.flows.expect(flow, from: source)
         }
@@ -115,7 +122,7 @@ final class TwoHosts: Sendable {
         return try SocketAddress(ipAddress: "::1", port: Int(ListeningSocket.port(of: descriptor)))
     }
 
-    private static func address(of descriptor: CInt) throws -> SocketAddress {
+    static func address(of descriptor: CInt) throws -> SocketAddress {
         try SocketAddress(ipAddress: "127.0.0.1", port: Int(ListeningSocket.port(of: descriptor)))
     }
 }

@@ -1,0 +1,48 @@
+package import Foundation
+package import SPIFFE
+package import Workloads
+
+/// One live connection as an operator sees it.
+package struct ConnectionReport: Sendable, Codable, Equatable {
+    package enum Direction: String, Sendable, Codable {
+        /// A local workload opened it.
+        case outbound
+        /// A local workload listens.
+        case inbound
+    }
+
+    /// Unique in one life of the proxy, rising with time.
+    package let id: UInt64
+    package let direction: Direction
+    /// Who opened it; nil for inbound ones.
+    package let process: ProcessKey?
+    /// The local one.
+    package let workload: SPIFFEID
+    /// nil: not established yet, or plain text.
+    package let peer: SPIFFEID?
+    /// `address:port`, an IPv6 address in brackets, as the application sees it: its own end for outbound connections,
+    /// the true client for inbound ones.
+    package let source: String
+    /// Like `source`: where the application dialled, or what its client dialled.
+    package let destination: String
+    /// The cookie of the network namespace the application is in.
+    package let network: UInt64
+    package let startedAt: Date
+    /// Plain text handed to the local application, with every byte of HTTP's heads and framing.
+    package let bytesToApplication: UInt64
+    /// Plain text taken from the local application, likewise.
+    package let bytesFromApplication: UInt64
+    /// No SVID on the other side: a PERMISSIVE listener let it by.
+    package let plainText: Bool
+}
+
+extension ConnectionReport {
+    init(_ id: UInt64, _ entry: LiveConnections.Entry) {
+        self.init(
+            id: id, direction: entry.direction, process: entry.journal.process, workload: entry.workload,
+            peer: entry.peer, source: entry.source.text, destination: entry.destination.text, network: entry.network,
+            startedAt: entry.startedAt, bytesToApplication: entry.bytes.toApplication,
+            bytesFromApplication: entry.bytes.fromApplication, plainText: entry.isPlainText,
+        )
+    }
+}

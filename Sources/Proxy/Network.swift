@@ -1,0 +1,32 @@
+import Glibc
+
+/// A network namespace as the proxy sees it: a number (the kernel's netns cookie) and a way to make sockets that belong
+/// to it.
+///
+/// Connections of a namespace that is unbound without a cut may still dial; ``socket(family:)`` must answer, if only
+/// with an error, until ``LoopbackProxy/connectionCount(in:)`` is zero.
+package protocol Network: Sendable {
+    /// Never given to another namespace while the machine is up. The agent's own may be called 0.
+    var cookie: UInt64 { get }
+
+    /// A TCP socket, non-blocking, closed on exec, that belongs to this namespace. The caller owns it.
+    ///
+    /// - Parameter family: `AF_INET` or `AF_INET6`.
+    /// - Throws: ``ProxyError/socket(operation:address:errno:)``. `EAFNOSUPPORT` for `AF_INET6` says that the
+    ///   namespace has no IPv6, which is no failure of ``LoopbackProxy/bind(outboundPort:in:)``.
+    func socket(family: CInt) throws -> CInt
+}
+
+/// The namespace the agent itself runs in.
+package struct HostNetwork: Network {
+    package let cookie: UInt64
+
+    package init(cookie: UInt64 = 0) { self.cookie = cookie }
+
+    package func socket(family: CInt) throws(ProxyError) -> CInt {
+        let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = Glibc.socket(family, flags, CInt(IPPROTO_TCP))
+        guard descriptor >= 0 else { throw .socket(operation: "socket", address: "in network \(cookie)", errno: errno) }
+        return descriptor
+    }
+}

@@ -30,7 +30,6 @@ def require_state(host, name, wanted):
 
 
 def crowd(host, processes):
-    host.make_group("crowd")
     process = host.start(
         "crowd", processes - MATCHING, host.programs / "sleeps", MATCHING, host.programs / "crowd-matching" / PROBER, group="crowd")
     started = host.answer(process)["processes"]
@@ -54,24 +53,35 @@ def apply_and_watch(host, process, path, manifest, wanted):
     return (answer["at_ns"] - begin) / 1e6, ended * 1000
 
 
-def measure(host, report, scale, group, folder, label):
-    """Lets an identity come and go. Milliseconds."""
-    live = crowd(host, scale.processes)
+def applies(host, count, group, path):
+    """Lets an identity come and go so often. [(until enforced, until the command ended)], milliseconds."""
     process = prober(host)
     samples = []
     try:
         watch(process, "direct")
         host.answer(process)
-        for number in range(scale.applies):
+        for number in range(count):
             comes = number % 2 == 0
             manifest = selector_manifests.managed(group, *([PROBER] if comes else []))
-            samples.append(apply_and_watch(
-                host, process, folder / "managed.yaml", manifest, "redirected" if comes else "direct"))
+            samples.append(apply_and_watch(host, process, path, manifest, "redirected" if comes else "direct"))
     finally:
         process.kill()
+        process.wait(10)
+    return samples
+
+
+def tell(report, samples, where, at_most=None):
+    enforced, ended = zip(*samples)
+    report.row(f"from apply to enforced; {where}", "ms", list(enforced), at_most=at_most)
+    report.row(f"from apply to its end with --wait; {where}", "ms", list(ended))
+
+
+def measure(host, report, scale, group, path, label):
+    """First without the crowd, to tell what it adds."""
+    tell(report, applies(host, scale.applies, group, path), f"few processes, {label}")
+    live = crowd(host, scale.processes)
+    try:
+        tell(report, applies(host, scale.applies, group, path), f"{scale.processes:,} processes, {label}", at_most=100)
+    finally:
         host.empty_group("crowd")
         live.wait(10)
-    enforced, ended = zip(*samples)
-    where = f"{scale.processes:,} processes, {label}"
-    report.row(f"from apply to enforced; {where}", "ms", list(enforced), at_most=100)
-    report.row(f"from apply to its end with --wait; {where}", "ms", list(ended))

@@ -59,11 +59,8 @@ class Host:
             raise SystemExit(f"{process.args}: ended without an answer; exit code {process.wait(10)}")
         return json.loads(line)
 
-    def make_group(self, name):
-        (self.cgroup / name).mkdir(exist_ok=True)
-
     def empty_group(self, name):
-        """Kills what is in there, and takes it away."""
+        """Kills what is in there."""
         folder = self.cgroup / name
         (folder / "cgroup.kill").write_text("1")
         deadline = time.monotonic() + 60
@@ -71,7 +68,6 @@ class Host:
             if time.monotonic() > deadline:
                 raise SystemExit(f"{folder} still has processes a minute after they were killed")
             time.sleep(0.05)
-        folder.rmdir()
 
     # --- Tidemark
 
@@ -101,6 +97,12 @@ class Host:
         """Whatever the kernel part counts, by the names of struct kernel_statistics, and runs the kernel left out."""
         left_out = sum(row[2] for row in self.kernel.counts().values())
         return self.statistics.sums() | {"recursion_misses": left_out}
+
+
+def overflows():
+    """SYNs dropped in this network namespace, as the program at a listener did not accept fast enough."""
+    lines = [line.split() for line in pathlib.Path("/proc/self/net/netstat").read_text().splitlines() if line.startswith("TcpExt:")]
+    return int(dict(zip(*lines))["ListenOverflows"])
 
 
 def changes(before, after):

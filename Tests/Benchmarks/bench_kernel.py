@@ -70,6 +70,9 @@ class Bench:
                 raise SystemExit(f"{hook_costs.MANAGED_LISTENER} is not known as a managed listener after 30 s")
             time.sleep(0.1)
 
+    def wants(self, part):
+        return part in self.options.parts
+
     def selectors(self, count):
         if not self.enforce(count):
             return
@@ -77,8 +80,15 @@ class Bench:
         apply_latency.require_state(self.host, selector_manifests.MANAGED, "redirected")
         apply_latency.require_state(self.host, "bench-plain", "direct")
         label = f"{count:,} selectors"
-        self.costs[count] = hook_costs.measure(self.host, self.report, label, self.scale)
-        hook_costs.wall(self.host, self.report, label, self.scale)
+        self.costs[count] = {}
+        if self.wants("costs"):
+            self.costs[count] = hook_costs.measure(self.host, self.report, label, self.scale)
+            hook_costs.wall(self.host, self.report, label, self.scale)
+
+    def applies(self, count):
+        label = f"{count:,} selectors"
+        say(f"{self.scale.applies} applies; {label}")
+        apply_latency.measure(self.host, self.report, self.scale, self.options.group, self.folder / "managed.yaml", label)
 
     def flatness(self):
         fewest, most = min(self.costs), max(self.costs)
@@ -89,20 +99,29 @@ class Bench:
             self.report.row(f"{name}, {most:,} to {fewest:,} selectors", "ratio",
                             [self.costs[most][name] / self.costs[fewest][name]], at_most=FLAT)
 
+    def at_most_selectors(self):
+        label = f"{max(self.costs):,} selectors"
+        if self.wants("costs"):
+            self.flatness()
+        if self.wants("table"):
+            say(f"{self.scale.records:,} processes in the table; {label}")
+            hook_costs.with_full_table(self.host, self.report, self.scale, label)
+        if self.wants("rates"):
+            say(f"{self.scale.seconds} s each at a steady rate; {label}")
+            sustained_rates.measure(self.host, self.report, self.scale)
+
     def run(self):
         hook_costs.require_kinds(self.host)
         self.listeners()
         before = self.host.counters()
-        for count in sorted(set(self.options.selectors)):
+        counts = sorted(set(self.options.selectors))
+        for count in counts:
             self.selectors(count)
-        self.flatness()
-        label = f"{max(self.costs):,} selectors"
-        say(f"{self.scale.records:,} processes in the table; {label}")
-        hook_costs.with_full_table(self.host, self.report, self.scale, label)
-        say(f"{self.scale.seconds} s each at a steady rate; {label}")
-        sustained_rates.measure(self.host, self.report, self.scale)
-        say(f"{self.scale.applies} applies; {label}")
-        apply_latency.measure(self.host, self.report, self.scale, self.options.group, self.folder, label)
+            if self.wants("apply") and count == counts[0] and len(counts) > 1:
+                self.applies(count)
+        self.at_most_selectors()
+        if self.wants("apply"):
+            self.applies(max(self.costs))
         self.counters(before)
 
     def counters(self, before):
@@ -113,8 +132,17 @@ class Bench:
             print(f"    {name}: +{change.get(name, 0)}")
 
 
+PARTS = ("costs", "table", "rates", "apply")
+
+
 def numbers(text):
     return [int(word) for word in text.split(",")]
+
+
+def parts(text):
+    if unknown := set(text.split(",")) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
+    return text.split(",")
 
 
 def options():
@@ -126,6 +154,7 @@ def options():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--new-keys", action="store_true")
     parser.add_argument("--selectors", type=numbers, default=[1, 100, 1000, 4096])
+    parser.add_argument("--parts", type=parts, default=list(PARTS))
     return parser.parse_args()
 
 

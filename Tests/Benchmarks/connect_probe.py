@@ -13,8 +13,8 @@ import struct
 import sys
 import time
 
-PERIOD = 0.0005  # seconds
-TIMEOUT = 20
+PERIOD = 0.002  # seconds; each connect is work for the agent that is being watched
+TIMEOUT = 60
 RESET = struct.pack("ii", 1, 0)
 
 

@@ -2,7 +2,7 @@
 
 import time
 
-from bench_host import changes, losses
+from bench_host import changes, losses, overflows
 from hook_costs import LISTENER, total
 
 EXECS = 2000  # a second
@@ -67,13 +67,16 @@ def execs(host, report, seconds, program, name, cpu_target=None):
 
 def connects(host, report, seconds):
     """Half of them of a managed process."""
+    dropped = overflows()
     with Load(host, report, f"{CONNECTS:,} connect/s") as load:
         loads = [host.start(name, "paced", *LISTENER, CONNECTS // 2, seconds) for name in ("bench-plain", "bench-managed")]
         done = [host.finish(process, seconds * 3 + 30) for process in loads]
     together = {name: sum(row[name] for row in done) for name in ("connects", "established", "refused", "failed")}
     load.tell(together["connects"], max(row["seconds"] for row in done), CONNECTS, "connect")
     report.row("of those refused by a hook", "", [together["refused"]])
-    report.row("of those neither established nor refused", "", [together["failed"]], at_most=0)
+    dropped = overflows() - dropped
+    report.row("of those dropped by the listener's own full queue", "", [dropped])
+    report.row("of those failed otherwise", "", [max(0, together["failed"] - dropped)], at_most=0)
 
 
 def measure(host, report, scale):

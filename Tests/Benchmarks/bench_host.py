@@ -71,15 +71,15 @@ class Host:
 
     # --- Tidemark
 
-    def apply(self, path, timeout=60):
-        """Applies and waits; seconds from the start of the command to its end."""
+    def apply(self, path, wait=True):
+        """Seconds from the start of the command to its end."""
         begin = time.monotonic()
         done = subprocess.run(
-            [self.tidemark, "apply", "-f", str(path), "--wait", "--timeout", str(timeout), "-o", "json"],
-            capture_output=True, text=True, timeout=timeout + 60)
+            [self.tidemark, "apply", "-f", str(path), "-o", "json"] + (["--wait", "--timeout", "60"] if wait else []),
+            capture_output=True, text=True, timeout=180)
         if done.returncode:
             # The remarks on each document come first.
-            raise ApplyRefused("; ".join(done.stderr.strip().splitlines()[-2:])[-500:])
+            raise ApplyRefused(done.stderr.strip().splitlines()[-1] if done.stderr else f"exit code {done.returncode}")
         return time.monotonic() - begin
 
     def knows_endpoint(self, address, port):

@@ -20,6 +20,7 @@ class Report:
         self.rows = []
         self.failures = []
         self.details = {}
+        self.complete = False  # until nothing of it is left to do
 
     def row(self, what, unit, samples, at_most=None, at_least=None, shown=True):
         """One line. A target is met when the median meets it."""
@@ -62,6 +63,8 @@ class Report:
         held = [row for row in self.rows if row["met"] is not None]
         missed = [row["what"] for row in held if not row["met"]]
         lines = [f"{len(held) - len(missed)} of {len(held)} targets met" + ("" if not missed else "; not met: " + "; ".join(missed))]
+        if not self.complete:
+            lines.append("ended early: what is above is not all")
         return "\n".join(lines + [f"not measured or wrong: {failure}" for failure in self.failures])
 
     def save(self, path):
@@ -70,5 +73,6 @@ class Report:
             "kernel": uname.release, "machine": uname.machine, "cpus": os.cpu_count(), "load": os.getloadavg(),
             "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20}
         pathlib.Path(path).write_text(json.dumps({
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine, "settings": self.settings,
-            "rows": self.rows, "failures": self.failures, "details": self.details}, indent=1, ensure_ascii=False) + "\n")
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine, "complete": self.complete,
+            "settings": self.settings, "rows": self.rows, "failures": self.failures, "details": self.details,
+        }, indent=1, ensure_ascii=False) + "\n")

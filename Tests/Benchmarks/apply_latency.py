@@ -30,8 +30,8 @@ def require_state(host, name, wanted):
 
 
 def crowd(host, processes):
-    process = host.start(
-        "crowd", processes - MATCHING, host.programs / "sleeps", MATCHING, host.programs / "crowd-matching" / PROBER, group="crowd")
+    programs = (processes - MATCHING, host.programs / "sleeps", MATCHING, host.programs / "crowd-matching" / PROBER)
+    process = host.start("crowd", *programs, group="crowd")
     started = host.answer(process)["processes"]
     if started != processes:
         raise SystemExit(f"crowd: {started} of {processes} processes started")

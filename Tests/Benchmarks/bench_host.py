@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import time
 
 import pinned
@@ -99,10 +100,22 @@ class Host:
         return self.statistics.sums() | {"recursion_misses": left_out}
 
 
+def gone(table):
+    """Pids of records whose process is gone: absent twice, as the first look may have come between exit and removal."""
+    def absent():
+        pids = (int.from_bytes(key[:4], sys.byteorder) for key in table.keys())
+        return {pid for pid in pids if not pathlib.Path(f"/proc/{pid}").exists()}
+
+    first = absent()
+    time.sleep(1)
+    return first & absent()
+
+
 def overflows():
     """SYNs dropped in this network namespace, as the program at a listener did not accept fast enough."""
-    lines = [line.split() for line in pathlib.Path("/proc/self/net/netstat").read_text().splitlines() if line.startswith("TcpExt:")]
-    return int(dict(zip(*lines))["ListenOverflows"])
+    lines = pathlib.Path("/proc/self/net/netstat").read_text().splitlines()
+    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values))["ListenOverflows"])
 
 
 def changes(before, after):

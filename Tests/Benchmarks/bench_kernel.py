@@ -128,7 +128,7 @@ class Bench:
     def counters(self, before):
         change = changes(before, self.host.counters())
         self.report.details["counters"] = change
-        say("the kernel part's counters over all of that; a full map is a kernel test's matter, as it cannot be made smaller here")
+        say("the kernel part's counters over all of that (a full map is a kernel test's matter: none can be made smaller here)")
         for name in self.host.counters():
             print(f"    {name}: +{change.get(name, 0)}")
 
@@ -159,7 +159,7 @@ def options():
     parser.add_argument("--selectors", type=numbers, default=[1, 100, 1000, 4096], help="default 1,100,1000,4096")
     parser.add_argument("--parts", type=parts, default=list(PARTS), help=f"default {','.join(PARTS)}")
     parser.add_argument("--new-keys", action="store_true", help="selectors that use every key")
-    laboratory = parser.add_argument_group("laboratory", "given by scripts/bench-kernel; without --cgroup options are checked only")
+    laboratory = parser.add_argument_group("laboratory", "given by scripts/bench-kernel; without it options are checked only")
     for name in ("cgroup", "outside", "programs", "tidemark", "pins", "group", "output"):
         laboratory.add_argument(f"--{name}")
     laboratory.add_argument("--agent-pid", type=int)

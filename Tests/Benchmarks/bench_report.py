@@ -11,7 +11,9 @@ HEADINGS = ("what", "median", "min", "max", "unit", "target", "")
 
 
 def amount(value):
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.3g}" if abs(value) < 100 else f"{value:,.1f}"
+    if abs(value) >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 class Report:
@@ -62,7 +64,7 @@ class Report:
     def verdict(self):
         held = [row for row in self.rows if row["met"] is not None]
         missed = [row["what"] for row in held if not row["met"]]
-        lines = [f"{len(held) - len(missed)} of {len(held)} targets met" + ("" if not missed else "; not met: " + "; ".join(missed))]
+        lines = [f"{len(held) - len(missed)} of {len(held)} targets met"] + [f"not met: {what}" for what in missed]
         if not self.complete:
             lines.append("ended early: what is above is not all")
         return "\n".join(lines + [f"not measured or wrong: {failure}" for failure in self.failures])

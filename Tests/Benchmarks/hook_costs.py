@@ -101,8 +101,8 @@ def template(host):
         time.sleep(0.2)
         return bytearray(host.processes.lookup(struct.pack("=I", sleeper.pid)))
     except FileNotFoundError:
-        raise SystemExit("the kernel part has no record of a process just started; its key is expected to be the pid in the "
-                         "initial pid namespace, so this has to run there") from None
+        raise SystemExit("the kernel part has no record of a process just started; its key is expected to be the pid, in the "
+                         "initial pid namespace: run it there") from None
     finally:
         sleeper.kill()
         sleeper.wait()

@@ -2,9 +2,10 @@
 
 usage: selector_manifests.py COUNT GROUP FOLDER [--new-keys]
 
-One of them, in FOLDER/managed.yaml, is for processes named `bench-managed` and `bench-server`, last in precedence, so that the
-kernel part has to come down to it. The others name programs that do not exist. --new-keys: also uses argv[N], binary:path, gid
-and prefix*. Their files are FOLDER/selectors-NNN.yaml, each below what one apply takes. More are those of fewer and further ones.
+One of them, in FOLDER/managed.yaml, is for processes named `bench-managed` and `bench-server`, last in precedence, so that
+the kernel part has to come down to it. The others name programs that do not exist. --new-keys: also uses argv[N],
+binary:path, gid and prefix*. Their files are FOLDER/selectors-NNN.yaml, each below what one apply takes. More are those of
+fewer, and further ones.
 """
 
 import pathlib
@@ -76,7 +77,8 @@ NEW_KINDS = [word, path, path_prefix, group_and_name_prefix]
 
 
 def document(name, group, selectors, priority):
-    lines = [("    - " if number == 0 else "      ") + f"{key}: {value}" for number, (key, value) in enumerate(selectors.items())]
+    keys = [f"{key}: {value}" for key, value in selectors.items()]
+    lines = ["    - " + keys[0]] + ["      " + key for key in keys[1:]]
     return DOCUMENT.format(name=name, group=group, selectors="\n".join(lines), priority=priority)
 
 

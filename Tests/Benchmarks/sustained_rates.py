@@ -2,7 +2,7 @@
 
 import time
 
-from bench_host import changes, losses, overflows
+from bench_host import changes, gone, losses, overflows
 from hook_costs import LISTENER, total
 
 EXECS = 2000  # a second
@@ -98,4 +98,5 @@ def measure(host, report, scale):
     idle(host, report, min(scale.seconds, 10))
     execs(host, report, scale.seconds, "exits", "unmatched", cpu_target=2)
     execs(host, report, scale.seconds, "matched/bench-managed", "matching")
+    report.row("records of processes that are gone, after those", "", [len(gone(host.processes))], at_most=0)
     connects(host, report, scale.seconds)

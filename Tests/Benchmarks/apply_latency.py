@@ -3,6 +3,7 @@
 import time
 
 import selector_manifests
+from bench_host import ApplyRefused
 from hook_costs import MANAGED_LISTENER
 
 PROBER = "bench-prober"
@@ -39,10 +40,11 @@ def crowd(host, processes):
 
 
 def apply_and_watch(host, process, path, manifest, wanted):
-    """Seconds from the start of the command: (until a connection showed it, until the command ended)."""
+    """Milliseconds: (until a connection showed it, until the command ended, CPU of the agent meanwhile)."""
     path.write_text(manifest)
     watch(process, wanted)
     time.sleep(0.02)
+    used = host.agent_cpu()
     begin = time.monotonic_ns()
     ended = host.apply(path)
     answer = host.answer(process)
@@ -50,11 +52,11 @@ def apply_and_watch(host, process, path, manifest, wanted):
         raise SystemExit(f"after apply: {answer['error']}")
     if answer["connects"] < 2:
         raise SystemExit("the connection was treated otherwise before apply began; what is measured is not its work")
-    return (answer["at_ns"] - begin) / 1e6, ended * 1000
+    return (answer["at_ns"] - begin) / 1e6, ended * 1000, (host.agent_cpu() - used) * 1000
 
 
-def applies(host, count, group, path):
-    """Lets an identity come and go so often. [(until enforced, until the command ended)], milliseconds."""
+def applies(host, report, count, group, path):
+    """Lets an identity come and go so often; a list of what apply_and_watch() returns."""
     process = prober(host)
     samples = []
     try:
@@ -64,6 +66,8 @@ def applies(host, count, group, path):
             comes = number % 2 == 0
             manifest = selector_manifests.managed(group, *([PROBER] if comes else []))
             samples.append(apply_and_watch(host, process, path, manifest, "redirected" if comes else "direct"))
+    except ApplyRefused as refusal:
+        report.failure(f"apply number {len(samples) + 1} of {count}: {refusal}")
     finally:
         process.kill()
         process.wait(10)
@@ -71,17 +75,20 @@ def applies(host, count, group, path):
 
 
 def tell(report, samples, where, at_most=None):
-    enforced, ended = zip(*samples)
+    if not samples:
+        return
+    enforced, ended, used = zip(*samples)
     report.row(f"from apply to enforced; {where}", "ms", list(enforced), at_most=at_most)
     report.row(f"from apply to its end with --wait; {where}", "ms", list(ended))
+    report.row(f"agent CPU of one apply; {where}", "ms", list(used))
 
 
 def measure(host, report, scale, group, path, label):
     """First without the crowd, to tell what it adds."""
-    tell(report, applies(host, scale.applies, group, path), f"few processes, {label}")
+    tell(report, applies(host, report, scale.applies, group, path), f"few processes, {label}")
     live = crowd(host, scale.processes)
     try:
-        tell(report, applies(host, scale.applies, group, path), f"{scale.processes:,} processes, {label}", at_most=100)
+        tell(report, applies(host, report, scale.applies, group, path), f"{scale.processes:,} processes, {label}", at_most=100)
     finally:
         host.empty_group("crowd")
         live.wait(10)

@@ -9,19 +9,21 @@ TIMEOUT seconds. ADDRESS is one of this host, and not loopback: only a connectio
 import errno
 import json
 import socket
-import struct
 import sys
 import time
 
-PERIOD = 0.002  # seconds; each connect is work for the agent that is being watched
+PERIOD = 0.0005  # seconds
 TIMEOUT = 60
-RESET = struct.pack("ii", 1, 0)
+TCP_REPAIR = 19
 
 
 def is_redirected(address, port):
+    """A true connect(), of a socket under repair: for such a one the kernel sends nothing, neither then nor at its close.
+    Otherwise each would be a connection the agent has to accept and to audit, and the watching would slow down the watched.
+    """
     with socket.socket() as dial:
         dial.setblocking(False)
-        dial.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        dial.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
         status = dial.connect_ex((address, port))
         if status not in (0, errno.EINPROGRESS):
             raise OSError(status, errno.errorcode[status])

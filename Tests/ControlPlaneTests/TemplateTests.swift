@@ -1,5 +1,5 @@
 import AuthorizationServer
-import ControlPlane
+@testable import ControlPlane
 import ControlPlaneAPI
 import Foundation
 import SPIFFE
@@ -63,7 +63,7 @@ import Testing
     @Test func `the authorization server knows the IDs of a template`() async throws {
         try await TestControlPlane.serve { plane in
             _ = try await plane.apply(Manifests.template(Self.template))
-            let records = plane.state.oauthRecords
+            let records = OAuthRecords(state: plane.state)
             #expect(try await records.isActive(TestControlPlane.id("agents/1001")))
             #expect(try await !records.isActive(TestControlPlane.id("agents/x")))
             #expect(try await records.spiffeID(forWorkloadID: "agents/7") == TestControlPlane.id("agents/7"))

@@ -35,7 +35,7 @@ extension OAuthRecords: OAuthDirectory {
     }
 
     package func spiffeID(forWorkloadID workloadID: String) async throws -> SPIFFEID? {
-        try await store.read { database in
+        try await store.read { database -> SPIFFEID? in
             // A template's own text is no path of an ID, and so nobody's.
             guard let id = try? SPIFFEID(trustDomain: registry.trustDomain, path: "/" + workloadID) else { return nil }
             return try registry.content(in: database).given(in: registry.trustDomain).contains(id) ? id : nil

@@ -28,7 +28,8 @@ struct ExplanationPage {
             return "identity    \(explanation.spiffeID ?? workloadID)\nbecause every key of its selector holds:\n"
                 + Self.table(because)
         case .nameless(let template, let reason, let because):
-            return "identity    none: \(template) cannot be filled: \(reason)\nthough every key of its selector holds:\n"
+            return
+                "identity    none: \(template) cannot be filled: \(reason)\nthough every key of its selector holds:\n"
                 + Self.table(because)
         case .unmanaged(let nearest) where nearest.isEmpty:
             return "identity    none; no identity is known for this host's group"

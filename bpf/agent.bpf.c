@@ -34,18 +34,17 @@ int decide_asked(void *unused)
 		bpf_map_lookup_elem(&decision_asked, &(__u32){ 0 });
 	struct process_facts *facts;
 	struct cgroup_facts *cgroup;
-	struct credentials credentials;
 	__u32 tgid, slot = SELECTOR_SLOTS;
 	__u64 id;
 
 	if (!request)
 		return 0;
-	credentials = request->credentials;
 	tgid = request->tgid;
 	id = request->cgroup_id;
 	facts = bpf_map_lookup_elem(&processes, &tgid);
 	cgroup = bpf_map_lookup_elem(&cgroups, &id);
-	request->identity = decide(facts, &credentials, cgroup, &slot);
+	request->identity = decide(facts, &request->credentials, cgroup,
+				   &slot);
 	request->slot = slot;
 	return 0;
 }

@@ -138,10 +138,11 @@ int connect_ipv4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int connect_ipv6(struct bpf_sock_addr *ctx)
 {
-	__u32 words[4] = { ctx->user_ip6[0], ctx->user_ip6[1],
-			   ctx->user_ip6[2], ctx->user_ip6[3] };
-	struct endpoint destination =
-		endpoint_v6(words, bpf_ntohs(ctx->user_port));
+	struct endpoint destination = {
+		.address = { ctx->user_ip6[0], ctx->user_ip6[1],
+			     ctx->user_ip6[2], ctx->user_ip6[3] },
+		.port = bpf_ntohs(ctx->user_port),
+	};
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
 	enum verdict verdict;

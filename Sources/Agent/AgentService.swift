@@ -51,16 +51,16 @@ package struct AgentService: Service {
                 logger: logger,
             ),
         )
-        let enforcer = Enforcer(kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
+        let networks = try ServedNamespaces(
+            kernel: kernel, proxy: proxy, outboundPort: configuration.outboundPort, logger: logger,
+            changed: { changes.continuation.yield() },
+        )
+        let enforcer = Enforcer(networks: networks, kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
         let reporter = EndpointReporter(enforcer: enforcer, link: link, logger: logger)
 
         // What a reboot or a crash left behind is enforced before anything can connect through here.
         if let lastSnapshot { try await enforcer.enforce(lastSnapshot) }
-        let listeners = try await proxy.bind(outboundPort: configuration.outboundPort)
-        try kernel.registerListeners(
-            outbound4: listeners.outbound4, outbound6: listeners.outbound6,
-            inbound4: listeners.inbound4, inbound6: listeners.inbound6,
-        )
+        try await networks.serveOwn()
 
         let follower = PolicyFollower(
             link: link, file: file,
@@ -75,7 +75,7 @@ package struct AgentService: Service {
             logger: logger,
         )
         let events = KernelEventLoop(
-            kernel: kernel, handles: handles, policy: policy, journal: journal, svids: svids,
+            kernel: kernel, networks: networks, handles: handles, policy: policy, journal: journal, svids: svids,
             listenersChanged: { changes.continuation.yield() },
         )
         let api = LocalAPI(
@@ -98,6 +98,7 @@ package struct AgentService: Service {
             Activity("policy") { await follower.run() },
             Activity("SVID renewal") { await svids.run() },
             Activity("audit") { await forwarder.run() },
+            Activity("network namespaces") { await networks.run() },
             Activity("kernel events") { await events.run() },
             Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
             Activity("addresses") { await reporter.run() },

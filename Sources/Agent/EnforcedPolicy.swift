@@ -15,10 +15,8 @@ package struct EnforcedPolicy: Sendable {
     private let templates: [WorkloadIdentity]
     private let withdrawn: Set<SPIFFEID>
     private let remote: [InternetEndpoint: SPIFFEID]
-    /// Managed listeners of this host, as bound: wildcards are wildcards.
-    package var listeners: [InternetEndpoint: SPIFFEID] = [:]
-    /// The same with each wildcard spelt out as this host's own addresses, loopback included.
-    package var reachable: [InternetEndpoint: SPIFFEID] = [:]
+    /// Managed listeners of this host, by network namespace.
+    package var listening: [UInt64: ListeningWorkloads] = [:]
 
     package static let nothing = EnforcedPolicy()
 
@@ -59,8 +57,22 @@ package struct EnforcedPolicy: Sendable {
     }
 
     package var version: UInt64 { snapshot?.version ?? 0 }
-    /// Where a connection of a managed workload is to be redirected.
-    package var destinations: Set<InternetEndpoint> { Set(remote.keys).union(reachable.keys) }
+    /// Where a connection of a managed workload is to be redirected, from any network namespace of this host.
+    package var destinations: Set<InternetEndpoint> {
+        listening.values.reduce(into: Set(remote.keys)) { $0.formUnion($1.reachable.keys.filter(\.hasOneMeaning)) }
+    }
+
+    /// The same for addresses that mean another place in each network namespace.
+    package var localDestinations: [UInt64: Set<InternetEndpoint>] {
+        listening.mapValues { Set($0.reachable.keys.filter { !$0.hasOneMeaning }) }
+    }
+
+    /// Who listens where a process of this network namespace dials.
+    private func expected(at destination: InternetEndpoint, from network: UInt64) -> SPIFFEID? {
+        if let near = listening[network]?.reachable[destination] { return near }
+        guard destination.hasOneMeaning else { return nil }
+        return listening.values.lazy.compactMap { $0.reachable[destination] }.first ?? remote[destination]
+    }
 
     /// Whether this agent may speak as `workload`.
     package func owns(_ workload: SPIFFEID) -> Bool {
@@ -79,11 +91,13 @@ package struct EnforcedPolicy: Sendable {
     }
 
     /// What the proxy should know when `workload` dials `destination`.
-    package func outbound(workload: SPIFFEID, destination: InternetEndpoint) -> OutboundRoute? {
+    package func outbound(
+        workload: SPIFFEID, destination: InternetEndpoint, network: UInt64,
+    ) -> OutboundRoute? {
         guard let domain = snapshot?.trustDomain, owns(workload), let identity = identity(of: workload) else {
             return nil
         }
-        let expected = reachable[destination] ?? remote[destination]
+        let expected = expected(at: destination, from: network)
         return OutboundRoute(
             expected: expected,
             peers: PeerPolicy(trustDomain: domain, allowed: identity.allowedOutbound, withdrawn: withdrawn),
@@ -105,8 +119,9 @@ package struct EnforcedPolicy: Sendable {
     }
 
     /// The exact address first, then the wildcards, as the kernel part does.
-    package func listener(at destination: InternetEndpoint) -> SPIFFEID? {
-        listeners[destination] ?? destination.wildcards.lazy.compactMap { self.listeners[$0] }.first
+    package func listener(at destination: InternetEndpoint, network: UInt64) -> SPIFFEID? {
+        guard let bound = listening[network]?.bound else { return nil }
+        return bound[destination] ?? destination.wildcards.lazy.compactMap { bound[$0] }.first
     }
 
     private func resources(servedBy workload: SPIFFEID, port: UInt16) -> [ProtectedResource] {
@@ -115,4 +130,19 @@ package struct EnforcedPolicy: Sendable {
             resource.resource.port == port && "/" + resource.servedBy == workload.path
         }
     }
+}
+
+/// Who listens where in one network namespace.
+package struct ListeningWorkloads: Sendable, Equatable {
+    /// As bound: wildcards are wildcards.
+    package var bound: [InternetEndpoint: SPIFFEID] = [:]
+    /// The same with each wildcard spelt out as the namespace's own addresses, loopback included.
+    package var reachable: [InternetEndpoint: SPIFFEID] = [:]
+
+    package init() {}
+}
+
+extension InternetEndpoint {
+    /// Not so loopback and link-local addresses, which every network namespace has for itself.
+    package var hasOneMeaning: Bool { !address.isLoopback && !address.isLinkLocal }
 }

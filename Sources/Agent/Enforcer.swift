@@ -9,6 +9,7 @@ import Workloads
 
 /// Makes a snapshot true on this host: kernel maps, listeners, routes, live connections. All of it or nothing.
 package actor Enforcer {
+    private let networks: ServedNamespaces
     private let kernel: KernelSession
     private let policy: PolicyBoard
     private let handles: HandleTable
@@ -16,8 +17,9 @@ package actor Enforcer {
     private let logger: Logger
 
     package init(
-        kernel: KernelSession, policy: PolicyBoard, handles: HandleTable, proxy: LoopbackProxy, logger: Logger,
+        networks: ServedNamespaces, kernel: KernelSession, policy: PolicyBoard, handles: HandleTable, proxy: LoopbackProxy, logger: Logger,
     ) {
+        self.networks = networks
         self.kernel = kernel
         self.policy = policy
         self.handles = handles
@@ -33,11 +35,10 @@ package actor Enforcer {
         }
         policy.change { current in
             var next = next
-            next.listeners = current.listeners
-            next.reachable = current.reachable
+            next.listening = current.listening
             current = next
         }
-        try redecideListeners()
+        try await redecideListeners()
         let cut = await proxy.reevaluate()
         logger.info(
             "policy enforced",
@@ -49,53 +50,59 @@ package actor Enforcer {
     }
 
     /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
-    package func redecideListeners() throws {
+    package func redecideListeners() async throws {
         let current = policy.current
-        var managed: [(socket: ListeningSocket, workload: SPIFFEID)] = []
+        let namespaces = await networks.all
+        var managed: [UInt64: [(socket: ListeningSocket, workload: SPIFFEID)]] = [:]
         for socket in try kernel.listeners() {
             let workloadID = kernel.facts(of: socket.process.pid)
                 .flatMap { $0.key == socket.process ? current.matcher.match($0).workloadID : nil }
             let handle = workloadID.flatMap { handles.handles(for: [$0])[$0] } ?? .none
-            if handle != socket.identity { try kernel.setListenerIdentity(socket.endpoint, handle) }
+            if handle != socket.identity { try kernel.setListenerIdentity(socket, handle) }
             if let workload = workloadID.flatMap(current.spiffeID(forWorkloadID:)) {
-                managed.append((socket, workload))
+                managed[socket.network, default: []].append((socket, workload))
             }
         }
-        policy.change { policy in
-            policy.listeners = Dictionary(managed.map { ($0.socket.endpoint, $0.workload) }) { first, _ in first }
-            policy.reachable = Self.reachable(managed)
+        var listening: [UInt64: ListeningWorkloads] = [:]
+        for namespace in namespaces {
+            listening[namespace.cookie] = ListeningWorkloads(
+                managed[namespace.cookie] ?? [], addresses: try Self.addresses(of: namespace))
         }
-        try kernel.setDestinations(policy.current.destinations)
+        policy.change { $0.listening = listening }
+        try kernel.setDestinations(policy.current.destinations, in: policy.current.localDestinations)
     }
 
     /// What other hosts may dial: without loopback and link-local addresses.
     package var reported: [Endpoint] {
-        policy.current.reachable
-            .filter { !$0.key.address.isLoopback && !$0.key.address.isLinkLocal }
+        policy.current.listening.values.flatMap(\.reachable)
+            .filter { $0.key.hasOneMeaning }
             .map { Endpoint(address: $0.key.address.description, port: $0.key.port, workload: $0.value) }
             .sorted { ($0.address, $0.port) < ($1.address, $1.port) }
     }
 
-    private static func reachable(
-        _ managed: [(socket: ListeningSocket, workload: SPIFFEID)],
-    ) -> [InternetEndpoint: SPIFFEID] {
-        let own = ownAddresses()
-        var result: [InternetEndpoint: SPIFFEID] = [:]
-        for (socket, workload) in managed where socket.endpoint.address.isWildcard {
-            for address in own where socket.serves(address) {
-                result[InternetEndpoint(address: address, port: socket.endpoint.port)] = workload
-            }
-        }
-        // An exact listener beats a wildcard on the same port.
-        for (socket, workload) in managed where !socket.endpoint.address.isWildcard {
-            result[socket.endpoint] = workload
-        }
-        return result
+    private static func addresses(of namespace: NetworkNamespace) throws -> Set<InternetAddress> {
+        try namespace.run { ownAddresses() }
     }
 
     private static func ownAddresses() -> Set<InternetAddress> {
         let devices = (try? System.enumerateDevices()) ?? []
         return Set(devices.compactMap { $0.address?.ipAddress.flatMap(InternetAddress.init) })
+    }
+}
+
+extension ListeningWorkloads {
+    fileprivate init(_ managed: [(socket: ListeningSocket, workload: SPIFFEID)], addresses: Set<InternetAddress>) {
+        self.init()
+        bound = Dictionary(managed.map { ($0.socket.endpoint, $0.workload) }) { first, _ in first }
+        for (socket, workload) in managed where socket.endpoint.address.isWildcard {
+            for address in addresses where socket.serves(address) {
+                reachable[InternetEndpoint(address: address, port: socket.endpoint.port)] = workload
+            }
+        }
+        // An exact listener beats a wildcard on the same port.
+        for (socket, workload) in managed where !socket.endpoint.address.isWildcard {
+            reachable[socket.endpoint] = workload
+        }
     }
 }
 

@@ -5,6 +5,7 @@ import Workloads
 /// What the kernel part tells, turned into what the agent does about it.
 struct KernelEventLoop: Sendable {
     let kernel: KernelSession
+    let networks: ServedNamespaces
     let handles: HandleTable
     let policy: PolicyBoard
     let journal: AgentJournal
@@ -15,14 +16,17 @@ struct KernelEventLoop: Sendable {
         for await event in kernel.events {
             switch event {
             case .listenerOpened, .listenerClosed: listenersChanged()
-            case .identified(let process, let handle): identified(process, handle)
+            case .identified(let process, let handle): await identified(process, handle)
+            case .unserved(let process, network: _): await networks.needed(by: process)
+            case .undecided, .credentialsChanged: break
             case .refused(let process, destination: let destination, let reason):
                 journal.recordRefusal(process, reason: "\(reason) (\(destination))")
             }
         }
     }
 
-    private func identified(_ process: ProcessKey, _ handle: IdentityHandle) {
+    private func identified(_ process: ProcessKey, _ handle: IdentityHandle) async {
+        await networks.needed(by: process)
         guard let workload = handles.workloadID(of: handle).flatMap(policy.current.spiffeID(forWorkloadID:)) else {
             return
         }

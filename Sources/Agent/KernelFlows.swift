@@ -44,7 +44,7 @@ package struct AgentRoutes: RoutePolicy {
     }
 
     package func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
-        InternetEndpoint(destination).flatMap { policy.current.outbound(workload: workload, destination: $0) }
+        InternetEndpoint(destination).flatMap { policy.current.outbound(workload: workload, destination: $0, network: network) }
             // The workload is no longer this host's: whoever the peer is, it may not be spoken to.
             ?? OutboundRoute(
                 expected: nil,
@@ -56,14 +56,19 @@ package struct AgentRoutes: RoutePolicy {
     package func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute? {
         guard let endpoint = InternetEndpoint(destination) else { return nil }
         let current = policy.current
-        guard let workload = current.listener(at: endpoint) ?? newListener(at: endpoint, current) else { return nil }
+        guard
+            let workload = current.listener(at: endpoint, network: network)
+                ?? newListener(at: endpoint, network: network, current)
+        else { return nil }
         return current.inbound(destination: endpoint, workload: workload)
     }
 
     /// A connection can be faster than the event of its listener: then the kernel's own table knows.
-    private func newListener(at destination: InternetEndpoint, _ current: EnforcedPolicy) -> SPIFFEID? {
+    private func newListener(
+        at destination: InternetEndpoint, network: UInt64, _ current: EnforcedPolicy,
+    ) -> SPIFFEID? {
         let candidates = [destination] + destination.wildcards
-        let sockets = (try? kernel.listeners()) ?? []
+        let sockets = ((try? kernel.listeners()) ?? []).filter { $0.network == network }
         return candidates.lazy
             .compactMap { candidate in sockets.first { $0.endpoint == candidate } }
             .compactMap { self.handles.workloadID(of: $0.identity).flatMap(current.spiffeID(forWorkloadID:)) }

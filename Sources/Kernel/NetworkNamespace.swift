@@ -7,7 +7,7 @@ package final class NetworkNamespace: Sendable {
     /// The number BPF programs know it by: SO_NETNS_COOKIE. Never used twice while the machine is up.
     package let cookie: UInt64
     /// Of its file in nsfs: what links in /proc/PID/ns show.
-    let inode: UInt64
+    package let inode: UInt64
     let descriptor: OwnedDescriptor
 
     /// The calling thread's.

@@ -54,9 +54,12 @@ final class Room {
         proxy = try [
             "127.0.0.1 \(Self.outboundPort)", "::1 \(Self.outboundPort)", "127.0.0.1 15006", "::1 15006",
         ].map { try Socket(listeningAt: InternetEndpoint($0)) }
-        try kernel.registerListeners(
-            outbound4: proxy[0].descriptor, outbound6: proxy[1].descriptor,
-            inbound4: proxy[2].descriptor, inbound6: proxy[3].descriptor,
+        try kernel.serve(
+            .current(),
+            listeners: ProxyListeners(
+                outbound4: proxy[0].descriptor, outbound6: proxy[1].descriptor,
+                inbound4: proxy[2].descriptor, inbound6: proxy[3].descriptor,
+            ),
         )
     }
 

@@ -17,7 +17,7 @@ final class Surroundings {
         let root = try Cgroup.root()
         outer = try Cgroup(path: root.path + (Cgroup.name(of: "self") ?? "/"))
         cgroup = root.path + "/" + name
-        outerNetwork = open(NetworkNamespace.current, O_RDONLY | O_CLOEXEC)
+        outerNetwork = open(NetworkNamespace.currentPath, O_RDONLY | O_CLOEXEC)
         try FileManager.default.createDirectory(at: bpffs, withIntermediateDirectories: true)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path())
         try FileManager.default.createDirectory(atPath: cgroup, withIntermediateDirectories: false)

@@ -1,5 +1,6 @@
 /// What a process has for one key of a selector.
 enum Fact: Hashable {
+    case number(UInt32)
     case numbers([UInt32])
     /// - Parameter isCut: more may follow; it then equals nothing.
     case text(String, isCut: Bool = false)
@@ -15,10 +16,10 @@ enum Fact: Hashable {
 extension ProcessFacts {
     func fact(for key: SelectorKey) -> Fact {
         switch key {
-        case .userID: .numbers([userID])
-        case .realUserID: .numbers([realUserID])
-        case .groupID: .numbers([groupID])
-        case .realGroupID: .numbers([realGroupID])
+        case .userID: .number(userID)
+        case .realUserID: .number(realUserID)
+        case .groupID: .number(groupID)
+        case .realGroupID: .number(realGroupID)
         case .additionalGroupID: hasAllAdditionalGroups ? .numbers(additionalGroupIDs) : .unknown
         case .name: .text(name)
         case .commandLine: .words(arguments, isCut: argumentsTruncated)
@@ -59,6 +60,7 @@ extension Condition {
 extension Pattern {
     func matches(_ fact: Fact) -> Bool {
         switch (self, fact) {
+        case (.number(let number), .number(let own)): number == own
         case (.number(let number), .numbers(let all)): all.contains(number)
         case (.text(let wanted), .text(let text, let isCut)): !isCut && text.hasSameBytes(as: wanted)
         case (.prefix(let wanted), .text(let text, _)): text.utf8.starts(with: wanted.utf8)

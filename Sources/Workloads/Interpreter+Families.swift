@@ -60,13 +60,14 @@ extension Interpreter.Grammar {
     private static let shell = Self(
         withValue: ["-o", "+o", "-O", "+O", "--rcfile", "--init-file"], code: ["-c", "-s"], hasPlusOptions: true)
 
-    /// Letters that hold the rest of their word, or nothing, are told by it; `-I` and `-M` may take the next one.
-    private static let perl = Self(withValue: ["-I", "-M", "-m"], code: ["-e", "-E"])
+    private static let perl = Self(
+        withValue: ["-I", "-M", "-m"], withRest: ["-i", "-F", "-d", "-D", "-x", "-C", "-V"], code: ["-e", "-E"])
 
     private static let ruby = Self(
         withValue: [
             "-I", "-r", "-C", "-E", "--encoding", "--external-encoding", "--internal-encoding", "--backtrace-limit",
         ],
+        withRest: ["-i", "-F", "-x", "-W", "-K", "-T", "-0"],
         code: ["-e"],
     )
 

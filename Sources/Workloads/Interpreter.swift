@@ -26,6 +26,8 @@ extension Interpreter {
     struct Grammar: Sendable {
         /// Options that take the next word, where they do not hold their value already.
         var withValue: Set<String> = []
+        /// Letters that take the rest of their word, and never the next one, as in `perl -i.save`.
+        var withRest: Set<String> = []
         /// Options whose value is code: there is no script then.
         var code: Set<String> = []
         /// Options whose value is the script.
@@ -98,6 +100,7 @@ extension Interpreter.Grammar {
 
     /// - Parameter value: that stands in the same word; nil: it would be the next word.
     private func meaning(ofOption option: String, value: String?) -> Meaning? {
+        if withRest.contains(option) { return .flag }
         if code.contains(option) { return .nothingRuns }
         if file.contains(option) { return value.map { .script(.file($0)) } ?? .scriptIsNext }
         if module.contains(option) { return value.map { .script(.pythonModule($0)) } ?? .moduleIsNext }

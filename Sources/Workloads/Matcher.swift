@@ -95,6 +95,7 @@ extension ProcessFacts {
     /// What it has for a key, for reading.
     fileprivate func text(for key: SelectorKey) -> String {
         switch fact(for: key) {
+        case .number(let number): "\(number)"
         case .numbers(let all): all.isEmpty ? "none" : all.map(String.init).joined(separator: ", ")
         case .text(let text, let isCut):
             (text.isEmpty ? "none" : text) + (isCut ? " …" : "")

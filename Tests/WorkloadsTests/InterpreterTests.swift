@@ -65,6 +65,8 @@ import Testing
         ("perl -Ilib x.pl", .file("x.pl")),
         ("perl5.36.0 -e code x.pl", nil),
         ("perl -wne code x.pl", nil),
+        ("perl -i.save -F: x.pl", .file("x.pl")),
+        ("ruby -i.save x.rb", .file("x.rb")),
         ("ruby -I lib -rset x.rb", .file("x.rb")),
         ("ruby2.7 -e code", nil),
         ("php -d memory_limit=1G x.php", .file("x.php")),

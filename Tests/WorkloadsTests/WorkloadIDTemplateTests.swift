@@ -106,4 +106,32 @@ import Testing
         second.agentGroup = "another"
         #expect(Precedence.conflicts(in: [first, second]).isEmpty)
     }
+
+    @Test(arguments: SelectorPropertyTests.seeds)
+    func `templates that yield one ID meet, and cover what they yield`(_ seed: UInt64) throws {
+        var random = SplitMix(state: seed)
+        var shared = 0
+        for _ in 0..<500 {
+            let left = try WorkloadIDTemplate(random.template())
+            let right = try WorkloadIDTemplate(random.template())
+            let ids = [random.facts(), random.facts()].compactMap { try? left.expand($0) }
+            #expect(ids.allSatisfy(left.covers))
+            #expect(left.meets(right) == right.meets(left))
+            guard ids.contains(where: right.covers) else { continue }
+            shared += 1
+            #expect(left.meets(right), "\(left) and \(right)")
+        }
+        #expect(shared > 10)
+    }
+}
+
+extension SplitMix {
+    fileprivate mutating func template() -> String {
+        let segments = some(1 + next(2)) { random in
+            let place = random.one(of: WorkloadIDTemplate.Place.allCases).rawValue
+            return random.one(of: ["", "", "1", "a"]) + (random.next(3) == 0 ? "2" : "{{\(place)}}")
+                + random.one(of: ["", "", "2", "e"])
+        }
+        return (["a"] + segments).joined(separator: "/")
+    }
 }

@@ -18,7 +18,7 @@ final class Socket {
         var on: CInt = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
         try Self.check(endpoint.withAddress { bind(descriptor, $0, $1) })
-        try Self.check(listen(descriptor, 16))
+        try listen(backlog: 16)
     }
 
     convenience init(family endpoint: InternetEndpoint) throws {
@@ -39,6 +39,25 @@ final class Socket {
 
     func connect(to endpoint: InternetEndpoint) throws {
         try Self.check(endpoint.withAddress { Glibc.connect(descriptor, $0, $1) })
+    }
+
+    /// Does not wait for an answer.
+    func beginConnect(to endpoint: InternetEndpoint) throws {
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+        do { try connect(to: endpoint) } catch POSIXError.EINPROGRESS {}
+    }
+
+    /// Again, for another backlog.
+    func listen(backlog: CInt) throws {
+        try Self.check(Glibc.listen(descriptor, backlog))
+    }
+
+    /// By its number in the kernel's enum: tcp_info.tcpi_state.
+    var state: UInt8 {
+        var information = [UInt8](repeating: 0, count: 8)
+        var size = socklen_t(information.count)
+        getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &information, &size)
+        return information[0]
     }
 
     /// Call it once a connection is known to wait.

@@ -60,16 +60,19 @@ final class Socket {
         return information[0]
     }
 
-    /// Call it once a connection is known to wait.
+    /// A connection that waits, or soon will.
     func accepted() throws -> Socket {
-        try Socket(accept(descriptor, nil, nil))
+        guard awaitInput(descriptor, milliseconds: 20_000) else { throw POSIXError(.ETIMEDOUT) }
+        return try Socket(accept(descriptor, nil, nil))
     }
 
     func send(_ text: String) {
         _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// Empty at the end of the stream, and when nothing comes.
     func receive() -> String {
+        guard awaitInput(descriptor, milliseconds: 20_000) else { return "" }
         var bytes = [UInt8](repeating: 0, count: 100)
         let count = recv(descriptor, &bytes, bytes.count, 0)
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
@@ -88,6 +91,12 @@ final class Socket {
     private static func check(_ status: CInt) throws {
         guard status == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
+}
+
+/// Whether there is something to read, or an end to see: a test that fails does so in time.
+func awaitInput(_ descriptor: CInt, milliseconds: CInt) -> Bool {
+    var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&watched, 1, milliseconds) > 0
 }
 
 extension InternetEndpoint {

@@ -41,6 +41,8 @@ final class Workload {
 
     func answer() throws -> String {
         var line: [UInt8] = []
+        // One wait for the whole line: it is written at once.
+        guard awaitInput(outputDescriptor, milliseconds: 60_000) else { throw Failure.silent }
         while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first {
             if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
             line.append(byte)
@@ -65,7 +67,7 @@ final class Workload {
     }
 
     enum Failure: Error {
-        case notReady, ended
+        case notReady, ended, silent
         /// With its answer: why it is no other program.
         case remains(String)
     }

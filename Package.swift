@@ -38,8 +38,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 /// Compiles bpf/ inside `swift build`; see bpf/build-plugin.
@@ -107,7 +107,7 @@ let everything: [Target] = [
             asyncHTTPClient, grdb, nio, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging,
         ],
     ),
-    tests("KernelTests", ["Kernel", "Workloads", "KernelABI"]),
+    tests("KernelTests", ["Kernel", "Workloads", "KernelABI", "CLibBPF"], exclude: ["programs"]),
     tests("AgentTests", ["Agent", "ControlPlaneAPI", "SPIFFE", "Workloads", "Kernel", x509, crypto]),
 ]
 

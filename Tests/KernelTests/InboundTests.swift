@@ -51,7 +51,7 @@ extension KernelSessionTests {
                 for expected in [true, false] {
                     let dialler = try Socket(family: endpoint, from: source)
                     if expected { try room.kernel.prepareUpstream(fd: dialler.descriptor, client: source) }
-                    try workload.send("accept")
+                    try workload.send(expected ? "accept" : "accept 3")
                     try dialler.connect(to: endpoint)
                     #expect(
                         try workload.answer()
@@ -69,7 +69,7 @@ extension KernelSessionTests {
                 for identity in [IdentityHandle.none, Room.identity, .none] {
                     try room.kernel.setListenerIdentity(listener, identity)
                     let client = try Socket(family: endpoint)
-                    try workload.send("accept")
+                    try workload.send(identity == .none ? "accept" : "accept 3")
                     try client.connect(to: endpoint)
                     #expect(try workload.answer().hasPrefix("error") == (identity != .none))
                 }

@@ -191,7 +191,7 @@ import Workloads
             let usurper = try room.start("usurper.py")
             room.stopProxy()
             #expect(try usurper.run("listen 127.0.0.1 \(Room.outboundPort)") == "listening")
-            try usurper.send("accept")
+            try usurper.send("accept 3")
             #expect(try room.dial(workload) == .failed("error ECONNREFUSED"))
             #expect(try usurper.answer() == "error TIMEOUT")
         }

@@ -1,76 +1,123 @@
 /// The Python program the tests run as a workload: reads one command a line, answers each with one line.
-let workloadProgram = #"""
-    import ctypes, errno, os, socket, sys
+///
+/// Words are split as a shell would. Commands that take a command run it elsewhere: `child`, `thread`, `thread_as`.
+/// The commands of ``socketCommands`` and ``disguiseCommands`` are part of it.
+let workloadProgram =
+    #"""
+    import ctypes, errno, os, platform, select, shlex, socket, struct, sys, threading, time
 
-    FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6, "mptcp": socket.AF_INET}
+    libc = ctypes.CDLL(None, use_errno=True)
+    PATIENCE = 20  # seconds; an emulated machine is slow
+    FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6, "6only": socket.AF_INET6, "mptcp": socket.AF_INET}
     held = []
+
+    def succeed(status):
+        if status < 0:
+            raise OSError(ctypes.get_errno(), "")
+        return status
 
     def described(address):
         return f"{address[0]}|{address[1]}"
-
-    def connect(host, port, family="4", source="0"):
-        protocol = 262 if family == "mptcp" else 0
-        dialled = socket.socket(FAMILIES[family], socket.SOCK_STREAM, protocol)
-        held.append(dialled)
-        dialled.settimeout(3)
-        dialled.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if source != "0":
-            dialled.bind(("127.0.0.1", int(source)))
-        try:
-            dialled.connect((host, int(port)))
-            return f"{dialled.recv(100).decode()} {described(dialled.getpeername())}"
-        except OSError:
-            dialled.close()
-            raise
-
-    def fork(host, port):
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            os.write(writer, answer(["connect", host, port]).encode())
-            os._exit(0)
-        os.close(writer)
-        return os.read(reader, 100).decode()
-
-    def listen(host, port, family="4"):
-        listener = socket.socket(FAMILIES[family], socket.SOCK_STREAM)
-        listener.settimeout(3)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind((host, int(port)))
-        listener.listen()
-        held.append(listener)
-        return "listening"
-
-    def accept():
-        accepted, address = held[-1].accept()
-        accepted.sendall(b"application")
-        answered = f"{described(address)} {described(accepted.getpeername())}"
-        accepted.close()
-        return answered
-
-    def receive():
-        return held[-1].recv(100).decode()
-
-    def close():
-        held.pop().close()
-        return "closed"
 
     def setuid(user):
         os.setresuid(int(user), int(user), int(user))
         return "done"
 
-    # Over the program's own memory: what /proc/PID/cmdline shows afterwards is the lie.
-    def pretend(*words):
-        stat = open("/proc/self/stat").read()
-        start, end = map(int, stat[stat.rindex(")"):].split()[46:48])
-        lie = b"".join(word.encode() + b"\0" for word in words)
-        ctypes.memmove(start, lie.ljust(end - start, b"\0"), end - start)
-        ctypes.CDLL(None).prctl(15, words[0].encode(), 0, 0, 0)
-        return open("/proc/self/cmdline").read().rstrip("\0").replace("\0", " ")
+    def setresuid(*users):
+        os.setresuid(*map(int, users))
+        return "done"
 
+    def setresgid(*groups):
+        os.setresgid(*map(int, groups))
+        return "done"
 
-    def unshare():
-        return str(ctypes.CDLL(None).unshare(0x40000000))
+    # Answers what it was before, as the call does.
+    def setfsuid(user):
+        return str(libc.setfsuid(int(user)))
+
+    def drop_capabilities():
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
+        succeed(libc.capset(header, (ctypes.c_uint32 * 6)()))
+        return "done"
+
+    def descend(go_on):
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            go_on(writer)
+            os._exit(0)
+        os.close(writer)
+        told = os.read(reader, 200).decode()
+        os.wait()
+        return told
+
+    def child(*words):
+        return descend(lambda writer: os.write(writer, answer(words).encode()))
+
+    fork = lambda host, port: child("connect", host, port)
+
+    # Goes on as the child of a child that has ended; the first of them waits for it.
+    def orphan():
+        reader, writer = os.pipe()
+        parent = os.getpid()
+        if os.fork() == 0:
+            middle = os.getpid()
+            if os.fork() != 0:
+                os._exit(0)
+            while os.getppid() == middle:
+                time.sleep(0.01)
+            return f"orphan {os.getpid()}"
+        os.close(writer)
+        os.wait()
+        os.read(reader, 1)
+        os._exit(0)
+
+    def thread(*words):
+        answers = []
+        runner = threading.Thread(target=lambda: answers.append(answer(words)))
+        runner.start()
+        runner.join()
+        return answers[0]
+
+    # The system call itself: the C library would change all threads.
+    def thread_as(user, *words):
+        number = {"x86_64": 117, "aarch64": 147}[platform.machine()]
+
+        def run():
+            succeed(libc.syscall(number, int(user), int(user), int(user)))
+            answers.append(answer(words))
+
+        answers = []
+        runner = threading.Thread(target=run)
+        runner.start()
+        runner.join()
+        return answers[0]
+
+    # Another program by vfork and exec; it answers one command.
+    def spawn(command, *arguments):
+        import subprocess
+        told = subprocess.run(arguments, input=command + "\n", capture_output=True, text=True).stdout.splitlines()
+        return told[1]
+
+    # By the C library: Python refuses an empty first word.
+    def become(path, *arguments):
+        words = (ctypes.c_char_p * (len(arguments) + 1))(*map(str.encode, arguments), None)
+        succeed(libc.execv(path.encode(), words))
+
+    # execveat with AT_EMPTY_PATH.
+    def become_open(path, *arguments):
+        os.execve(os.open(path, os.O_RDONLY | os.O_CLOEXEC), arguments, os.environ)
+
+    def become_from_memory(path, *arguments):
+        memory = os.memfd_create("claimed")
+        os.write(memory, open(path, "rb").read())
+        os.execve(memory, arguments, os.environ)
+
+    def become_without_arguments(path):
+        succeed(libc.execve(path.encode(), (ctypes.c_char_p * 1)(None), (ctypes.c_char_p * 1)(None)))
+
+    # One word of that many bytes behind the others.
+    def become_long(path, letter, count, *arguments):
+        os.execv(path, arguments + (letter * int(count),))
 
     def answer(words):
         try:
@@ -80,7 +127,14 @@ let workloadProgram = #"""
         except OSError as failure:
             return "error " + errno.errorcode.get(failure.errno, str(failure))
 
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(answer(line.split()), flush=True)
-    """#
+
+    """# + socketCommands + disguiseCommands
+        + #"""
+
+        if os.environ.get("LISTEN_PID") == str(os.getpid()):
+            held.append(socket.socket(fileno=3))
+            held[0].settimeout(3)
+        print("ready", flush=True)
+        while line := sys.stdin.readline():
+            print(answer(shlex.split(line)), flush=True)
+        """#

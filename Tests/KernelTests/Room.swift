@@ -12,36 +12,50 @@ final class Room {
     let folder: URL
     let outer: Cgroup
     let configuration: KernelConfiguration
-    private var workloads: [Workload] = []
+    /// In the order of their start; the older ones come first.
+    private(set) var workloads: [Workload]
     /// Listens where redirected connections arrive.
     private(set) var proxy: [Socket] = []
     /// Listens where they wanted to go.
     private let direct: [Socket]
 
     static let outboundPort: UInt16 = 15001
-    static let identity = IdentityHandle(rawValue: 7)
+    static let identity = IdentityHandle(rawValue: 7), otherIdentity = IdentityHandle(rawValue: 8)
     static let managedIPv4 = "10.99.0.1", managedIPv6 = "fd99::1", managedPort = 8000
+    /// At the same addresses; nobody is redirected from there.
+    static let unmanagedPort = 8001
 
     /// Makes a room, runs the test in it, and leaves nothing behind.
-    static func with(_ body: (Room) throws -> Void) throws {
+    ///
+    /// - Parameter older: scripts that run, as 1001, before the kernel part is loaded, each after these commands.
+    static func with(
+        older: KeyValuePairs<String, [String]> = [:], _ body: (Room) throws -> Void,
+    ) throws {
         try #require(geteuid() == 0, "these tests load BPF programs: run them as root")
         let surroundings = try Surroundings()
         defer { surroundings.remove() }
         try surroundings.enter()
-        let room = try Room(surroundings)
+        let room = try Room(surroundings, older: older)
         defer { room.leave() }
         try body(room)
     }
 
-    private init(_ surroundings: Surroundings) throws {
+    private init(_ surroundings: Surroundings, older: KeyValuePairs<String, [String]>) throws {
         folder = surroundings.folder
         outer = surroundings.outer
         configuration = KernelConfiguration(
             cgroupPath: surroundings.cgroup, pinDirectory: surroundings.bpffs.path() + "/agent",
             outboundPort: Self.outboundPort,
         )
-        direct = try ["\(Self.managedIPv4) \(Self.managedPort)", "\(Self.managedIPv6) \(Self.managedPort)"]
-            .map { try Socket(listeningAt: InternetEndpoint($0)) }
+        direct = try [
+            "\(Self.managedIPv4) \(Self.managedPort)", "\(Self.managedIPv6) \(Self.managedPort)",
+            "\(Self.managedIPv4) \(Self.unmanagedPort)",
+        ].map { try Socket(listeningAt: InternetEndpoint($0)) }
+        workloads = try older.map { script, commands in
+            let workload = try Workload(script, userID: 1001, folder: surroundings.folder)
+            for command in commands { _ = try workload.run(command) }
+            return workload
+        }
         kernel = try KernelSession.open(configuration)
         try kernel.setDestinations([
             InternetEndpoint("\(Self.managedIPv4) \(Self.managedPort)"),
@@ -73,14 +87,34 @@ final class Room {
         try kernel.install(program, handles: ["weather-agent": Self.identity])
     }
 
+    /// Two identities, of which the first goes before the second.
+    func install(_ first: Selector, other second: Selector) throws {
+        let program = SelectorProgram(slots: [
+            .init(selector: first, workloadID: "weather-agent"), .init(selector: second, workloadID: "other"),
+        ])
+        try kernel.install(program, handles: ["weather-agent": Self.identity, "other": Self.otherIdentity])
+    }
+
     func start(_ script: String, userID: UInt32 = 1001) throws -> Workload {
         let workload = try Workload(script, userID: userID, folder: folder)
         workloads.append(workload)
         return workload
     }
 
+    /// The C program under a name of the test's choice.
+    ///
+    /// - Parameter arguments: argv behind its first word, which is the path.
+    func startWitness(
+        _ name: String = "witness", _ arguments: [String] = [], userID: UInt32 = 1001, options: [String] = [],
+    ) throws -> Workload {
+        let path = try Witness.install(as: name, in: folder)
+        let workload = try Workload([path] + arguments, userID: userID, options: options, folder: folder)
+        workloads.append(workload)
+        return workload
+    }
+
     /// How a connection of a workload ended.
-    enum Arrival: Equatable {
+    enum Arrival: Error, Equatable {
         /// At the proxy. `peer`: whom the workload believes to talk to.
         case redirected(KernelFlow?, peer: String)
         case direct
@@ -94,7 +128,7 @@ final class Room {
         var polled = (watched.map(\.descriptor) + [workload.outputDescriptor]).map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
-        guard poll(&polled, nfds_t(polled.count), 5000) > 0 else { return .failed("nothing happened") }
+        guard poll(&polled, nfds_t(polled.count), 30_000) > 0 else { return .failed("nothing happened") }
         guard let ready = polled.firstIndex(where: { $0.revents != 0 }), ready < watched.count else {
             return .failed(try workload.answer())
         }
@@ -102,7 +136,32 @@ final class Room {
         let flow = kernel.flow(ofAccepted: connection.descriptor)
         connection.send(ready < proxy.prefix(2).count ? "proxy" : "direct")
         let answer = try workload.answer()
-        return answer.hasPrefix("proxy ") ? .redirected(flow, peer: String(answer.dropFirst(6))) : .direct
+        if answer.hasPrefix("proxy ") { return .redirected(flow, peer: String(answer.dropFirst(6))) }
+        return isTrue(answer, at: ready - proxy.prefix(2).count) ? .direct : .failed(answer)
+    }
+
+    /// Whether a workload that is connected directly is told so: the peer is whom it dialled.
+    private func isTrue(_ answer: String, at listener: Int) -> Bool {
+        let peers = [
+            "\(Self.managedIPv4)|\(Self.managedPort)", "\(Self.managedIPv6)|\(Self.managedPort)",
+            "\(Self.managedIPv4)|\(Self.unmanagedPort)",
+        ]
+        return ["direct ", "direct ::ffff:"].contains { $0 + peers[max(0, listener)] == answer }
+    }
+
+    /// Whom the kernel part takes a workload for, as it dials; `.none` is a direct connection.
+    ///
+    /// - Throws: where there is no connection at all, or one to the proxy that nobody owns.
+    func identity(
+        _ workload: Workload, _ command: String = "connect \(managedIPv4) \(managedPort)"
+    ) throws
+        -> IdentityHandle
+    {
+        switch try dial(workload, command) {
+        case .redirected(let flow?, _): return flow.identity
+        case .direct: return .none
+        case let arrival: throw arrival
+        }
     }
 
     /// A connection that stays open: the far end of it.
@@ -130,6 +189,8 @@ final class Room {
     }
 
     private func leave() {
+        // All of them first: a traced process is not gone before its tracer is.
+        for workload in workloads { workload.dismiss() }
         for workload in workloads { workload.stop() }
         stopProxy()
         try? KernelSession.uninstall(pinDirectory: configuration.pinDirectory)

@@ -18,7 +18,7 @@ final class Socket {
         var on: CInt = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))
         try Self.check(endpoint.withAddress { bind(descriptor, $0, $1) })
-        try Self.check(listen(descriptor, 16))
+        try listen(backlog: 16)
     }
 
     convenience init(family endpoint: InternetEndpoint) throws {
@@ -41,16 +41,38 @@ final class Socket {
         try Self.check(endpoint.withAddress { Glibc.connect(descriptor, $0, $1) })
     }
 
-    /// Call it once a connection is known to wait.
+    /// Does not wait for an answer.
+    func beginConnect(to endpoint: InternetEndpoint) throws {
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+        do { try connect(to: endpoint) } catch POSIXError.EINPROGRESS {}
+    }
+
+    /// Again, for another backlog.
+    func listen(backlog: CInt) throws {
+        try Self.check(Glibc.listen(descriptor, backlog))
+    }
+
+    /// By its number in the kernel's enum: tcp_info.tcpi_state.
+    var state: UInt8 {
+        var information = [UInt8](repeating: 0, count: 8)
+        var size = socklen_t(information.count)
+        getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &information, &size)
+        return information[0]
+    }
+
+    /// A connection that waits, or soon will.
     func accepted() throws -> Socket {
-        try Socket(accept(descriptor, nil, nil))
+        guard awaitInput(descriptor, milliseconds: 20_000) else { throw POSIXError(.ETIMEDOUT) }
+        return try Socket(accept(descriptor, nil, nil))
     }
 
     func send(_ text: String) {
         _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// Empty at the end of the stream, and when nothing comes.
     func receive() -> String {
+        guard awaitInput(descriptor, milliseconds: 20_000) else { return "" }
         var bytes = [UInt8](repeating: 0, count: 100)
         let count = recv(descriptor, &bytes, bytes.count, 0)
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
@@ -69,6 +91,12 @@ final class Socket {
     private static func check(_ status: CInt) throws {
         guard status == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
+}
+
+/// Whether there is something to read, or an end to see: a test that fails does so in time.
+func awaitInput(_ descriptor: CInt, milliseconds: CInt) -> Bool {
+    var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&watched, 1, milliseconds) > 0
 }
 
 extension InternetEndpoint {

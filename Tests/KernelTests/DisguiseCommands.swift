@@ -1,0 +1,65 @@
+/// What ``workloadProgram`` does to look like another, or to use another.
+let disguiseCommands = #"""
+    def rename(name):
+        succeed(libc.prctl(15, name.encode(), 0, 0, 0))  # PR_SET_NAME
+
+    def shown():
+        return open("/proc/self/cmdline").read().rstrip("\0").replace("\0", " ")
+
+    # Over the program's own memory: what /proc/PID/cmdline shows afterwards is the lie.
+    def pretend(*words):
+        stat = open("/proc/self/stat").read()
+        start, end = map(int, stat[stat.rindex(")"):].split()[46:48])
+        lie = b"".join(word.encode() + b"\0" for word in words)
+        ctypes.memmove(start, lie.ljust(end - start, b"\0"), end - start)
+        rename(words[0])
+        return shown()
+
+    # Says that argv is elsewhere: PR_SET_MM with PR_SET_MM_MAP, which needs no capability.
+    def pretend_elsewhere(*words):
+        global lie
+        lie = ctypes.create_string_buffer(b"".join(word.encode() + b"\0" for word in words))
+        stat = open("/proc/self/stat").read()
+        fields = [0, 0, 0] + list(map(int, stat[stat.rindex(")"):].split()[2:]))
+        where = ctypes.addressof(lie)
+        layout = (ctypes.c_uint64 * 13)(
+            fields[25], fields[26], fields[44], fields[45], fields[46], max(fields[46], brk()), fields[27],
+            where, where + len(lie) - 1, fields[49], fields[50], 0, 0xFFFFFFFF << 32)
+        succeed(libc.prctl(35, 14, layout, ctypes.sizeof(layout), 0))
+        rename(words[0])
+        return shown()
+
+    def brk():
+        libc.sbrk.restype = ctypes.c_void_p
+        return libc.sbrk(0)
+
+    def unshare():
+        return str(libc.unshare(0x40000000))
+
+    # User and mount namespaces; only one uid is mapped. Answers who the process believes to be.
+    def leave_user_namespace(inside):
+        outside = os.geteuid()
+        succeed(libc.unshare(0x10020000))
+        with open("/proc/self/uid_map", "w") as mapping:
+            mapping.write(f"{inside} {outside} 1")
+        return str(os.geteuid())
+
+    def mount_over(source, target):
+        succeed(libc.mount(source.encode(), target.encode(), None, 4096, None))  # MS_BIND
+        return "mounted"
+
+    # Where Yama would object, let everybody: PR_SET_PTRACER.
+    def allow_tracing():
+        libc.prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+        return "allowed"
+
+    def trace(pid):
+        succeed(libc.ptrace(0x4206, int(pid), None, None))  # PTRACE_SEIZE: it goes on running
+        return "traced"
+
+    # pidfd_getfd asks the same permission as ptrace.
+    def steal(pid, descriptor):
+        return hold(succeed(libc.syscall(438, os.pidfd_open(int(pid)), int(descriptor), 0)))
+
+
+    """#

@@ -1,0 +1,155 @@
+import Foundation
+import Testing
+import Workloads
+
+@testable import Kernel
+
+extension KernelSessionTests {
+    /// A process is what it executed last, whichever way it did.
+    @Suite(.serialized) struct ExecTests {
+        private let agent = Selector(userIDs: [1001], commandLines: [["python3", "agent.py"]])
+        private let claimed = Selector(userIDs: [1001], commandLines: [["claimed", "words"]])
+
+        @Test func `in a chain of exec each program is itself alone`() throws {
+            try Room.with { room in
+                try room.install(agent, other: claimed)
+                let workload = try room.start("agent.py")
+                let witness = try Witness.install(as: "witness", in: room.folder)
+                let key = room.kernel.facts(of: workload.pid)?.key
+                #expect(try room.identity(workload) == Room.identity)
+                try workload.become("become \(witness) nobody")
+                #expect(try room.identity(workload) == .none)
+                try workload.become("become \(witness) claimed words")
+                #expect(try room.identity(workload) == Room.otherIdentity)
+                try workload.become("become /usr/bin/python3 python3 agent.py")
+                #expect(try room.identity(workload) == Room.identity)
+                #expect(room.kernel.facts(of: workload.pid)?.key == key)
+            }
+        }
+
+        @Test func `an exec that fails changes nothing`() throws {
+            try Room.with { room in
+                try room.install(agent)
+                let workload = try room.start("agent.py"), other = try room.start("other.py")
+                #expect(try workload.run("become /nowhere nobody") == "error ENOENT")
+                #expect(try other.run("become /nowhere python3 agent.py") == "error ENOENT")
+                #expect(try room.identity(workload) == Room.identity)
+                #expect(try room.identity(other) == .none)
+            }
+        }
+
+        @Test func `a program executed by its descriptor has its path and its argv`() throws {
+            try Room.with { room in
+                try room.install(claimed)
+                let workload = try room.start("other.py")
+                let witness = try Witness.install(as: "witness", in: room.folder)
+                try workload.become("become_open \(witness) claimed words")
+                #expect(try room.identity(workload) == Room.identity)
+                let facts = try #require(room.kernel.facts(of: workload.pid))
+                #expect(facts.executable.path == room.resolved(witness))
+                #expect(facts.arguments == ["claimed", "words"])
+            }
+        }
+
+        @Test func `a program executed from memory has no path, and its argv counts`() throws {
+            try Room.with { room in
+                try room.install(claimed)
+                let witness = try Witness.install(as: "witness", in: room.folder)
+                let workload = try room.start("other.py")
+                try workload.become("become_from_memory \(witness) claimed words")
+                #expect(try room.identity(workload) == Room.identity)
+                let facts = try #require(room.kernel.facts(of: workload.pid))
+                #expect(facts.executable.path == "")
+                #expect(facts.executable.inode != room.inode(witness))
+                #expect(facts.arguments == ["claimed", "words"])
+
+                let other = try room.start("other.py")
+                try other.become("become_from_memory \(witness) claimed otherwise")
+                #expect(try room.identity(other) == .none)
+            }
+        }
+
+        @Test func `a process whose binary is deleted stays who it is`() throws {
+            try Room.with { room in
+                try room.install(Selector(userIDs: [1001], names: ["fleeting"]))
+                let workload = try room.startWitness("fleeting")
+                let path = room.folder.appending(path: "fleeting").path()
+                let before = try #require(room.kernel.facts(of: workload.pid))
+                let inode = room.inode(path), resolved = room.resolved(path)
+                #expect(unlink(path) == 0)
+                #expect(try room.identity(workload) == Room.identity)
+                #expect(room.kernel.facts(of: workload.pid)?.executable == before.executable)
+                #expect(before.executable.inode == inode)
+                #expect(before.executable.path == resolved)
+            }
+        }
+
+        @Test func `a binary that is replaced has the same path and another inode`() throws {
+            try Room.with { room in
+                try room.install(Selector(userIDs: [1001]))
+                let old = try room.startWitness("program")
+                let path = room.folder.appending(path: "program").path()
+                let first = room.inode(path)
+                let new = try room.startWitness("program")
+                let second = room.inode(path)
+                #expect(first != second)
+                let before = try #require(room.kernel.facts(of: old.pid)?.executable)
+                let after = try #require(room.kernel.facts(of: new.pid)?.executable)
+                #expect([before.inode, after.inode] == [first, second])
+                #expect(before.path == after.path)
+                #expect(try room.identity(old) == Room.identity)
+            }
+        }
+
+        /// - Parameters: the first line of the script, and what becomes of argv in front of its path.
+        @Test(arguments: [
+            ("#!/usr/bin/python3", ["/usr/bin/python3"]), ("#!/usr/bin/python3 -E", ["/usr/bin/python3", "-E"]),
+            ("#! /usr/bin/env python3", ["python3"]),
+        ])
+        func `a script is its interpreter with the words the kernel makes, not the argv it was given`(
+            _ line: String, _ words: [String],
+        ) throws {
+            try Room.with { room in
+                let tool = room.folder.appending(path: "tool").path()
+                try (line + "\n" + workloadProgram).write(toFile: tool, atomically: true, encoding: .utf8)
+                #expect(chmod(tool, 0o755) == 0)
+                try room.install(
+                    Selector(userIDs: [1001], commandLines: [words + ["./tool"]]),
+                    other: Selector(userIDs: [1001], commandLines: [["claimed"]]))
+                let workload = try room.start("other.py")
+                try workload.become("become ./tool claimed further")
+                #expect(try room.identity(workload) == Room.identity)
+                let facts = try #require(room.kernel.facts(of: workload.pid))
+                #expect(facts.arguments == words + ["./tool", "further"])
+                #expect(facts.executable.path == room.resolved("/usr/bin/python3"))
+                #expect(facts.name == (line.contains("env") ? "python3" : "tool"))
+            }
+        }
+
+        @Test func `a script whose interpreter is a script has the words of both`() throws {
+            try Room.with { room in
+                let inner = room.folder.appending(path: "inner").path(),
+                    outer = room.folder.appending(path: "outer").path()
+                try ("#!/usr/bin/python3\n" + workloadProgram).write(toFile: inner, atomically: true, encoding: .utf8)
+                try "#!\(inner) option\n".write(toFile: outer, atomically: true, encoding: .utf8)
+                #expect(chmod(inner, 0o755) == 0 && chmod(outer, 0o755) == 0)
+                let words = ["/usr/bin/python3", inner, "option", "./outer"]
+                try room.install(Selector(userIDs: [1001], commandLines: [words]))
+                let workload = try room.start("other.py")
+                try workload.become("become ./outer claimed")
+                #expect(try room.identity(workload) == Room.identity)
+                #expect(room.kernel.facts(of: workload.pid)?.arguments == words)
+            }
+        }
+    }
+}
+
+extension Room {
+    func inode(_ path: String) -> UInt64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? UInt64(status.st_ino) : 0
+    }
+
+    /// Without symbolic links.
+    func resolved(_ path: String) -> String { URL(filePath: path).resolvingSymlinksInPath().path() }
+}

@@ -83,49 +83,52 @@ static __always_inline enum verdict judge_unknown(struct bpf_sock *sk,
 	return PROCEED;
 }
 
-static __always_inline enum verdict
-judge(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
-      struct endpoint *destination, struct agent_settings *agent)
+/* - flow: blank but for the destination; the rest is filled in. */
+static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
+					  struct bpf_sock *sk,
+					  struct flow *flow,
+					  struct agent_settings *agent)
 {
-	struct flow flow = { .process = current_process() };
 	__u32 protocol = ctx->protocol;
 	bool served;
 
-	if (same_process(&flow.process, &agent->process))
+	flow->process = current_process();
+	if (same_process(&flow->process, &agent->process))
 		return PROCEED;
-	resolve_any(destination);
-	flow.netns_cookie = bpf_get_netns_cookie(ctx);
-	flow.destination = *destination;
-	served = is_served(flow.netns_cookie);
-	if (served && destination->port == agent->outbound_port &&
-	    is_stream(protocol) && is_loopback(destination))
+	resolve_any(&flow->destination);
+	flow->netns_cookie = bpf_get_netns_cookie(ctx);
+	served = is_served(flow->netns_cookie);
+	if (served && flow->destination.port == agent->outbound_port &&
+	    is_stream(protocol) && is_loopback(&flow->destination))
 		/* Only redirected connections reach the proxy. */
-		return refuse(REFUSED_DIRECT_DIAL, &flow);
+		return refuse(REFUSED_DIRECT_DIAL, flow);
 
-	flow.identity =
-		identify_current(&flow.process, destination, &flow.ids);
-	if (flow.identity == IDENTITY_UNKNOWN)
-		return judge_unknown(sk, &flow, protocol);
-	if (flow.identity == IDENTITY_NONE) {
+	flow->identity = identify_current(&flow->process, &flow->destination,
+					  &flow->ids);
+	if (flow->identity == IDENTITY_UNKNOWN)
+		return judge_unknown(sk, flow, protocol);
+	if (flow->identity == IDENTITY_NONE) {
 		/* It may have been somebody when it last connected this. */
 		bpf_sk_storage_delete(&flows, sk);
 		return PROCEED;
 	}
-	return judge_managed(sk, &flow, protocol, served);
+	return judge_managed(sk, flow, protocol, served);
 }
 
 SEC("cgroup/connect4")
 int connect_ipv4(struct bpf_sock_addr *ctx)
 {
-	struct endpoint destination =
-		endpoint_v4(ctx->user_ip4, bpf_ntohs(ctx->user_port));
+	struct flow flow = {
+		.destination = endpoint_v4(ctx->user_ip4,
+					   bpf_ntohs(ctx->user_port)),
+	};
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
 	enum verdict verdict;
 
 	if (!agent || !sk)
 		return 0; /* Never happens; fail closed all the same. */
-	verdict = judge(ctx, sk, &destination, agent);
+	verdict = judge(ctx, sk, &flow, agent);
 	if (verdict == REDIRECT) {
 		ctx->user_ip4 = V4_LOOPBACK;
 		ctx->user_port = bpf_htons(agent->outbound_port);
@@ -138,10 +141,12 @@ int connect_ipv4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int connect_ipv6(struct bpf_sock_addr *ctx)
 {
-	struct endpoint destination = {
-		.address = { ctx->user_ip6[0], ctx->user_ip6[1],
-			     ctx->user_ip6[2], ctx->user_ip6[3] },
-		.port = bpf_ntohs(ctx->user_port),
+	struct flow flow = {
+		.destination = {
+			.address = { ctx->user_ip6[0], ctx->user_ip6[1],
+				     ctx->user_ip6[2], ctx->user_ip6[3] },
+			.port = bpf_ntohs(ctx->user_port),
+		},
 	};
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
@@ -149,7 +154,7 @@ int connect_ipv6(struct bpf_sock_addr *ctx)
 
 	if (!agent || !sk)
 		return 0; /* Never happens; fail closed all the same. */
-	verdict = judge(ctx, sk, &destination, agent);
+	verdict = judge(ctx, sk, &flow, agent);
 	if (verdict == REDIRECT) {
 		ctx->user_ip6[0] = 0;
 		ctx->user_ip6[1] = 0;

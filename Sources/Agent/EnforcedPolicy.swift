@@ -135,11 +135,14 @@ package struct EnforcedPolicy: Sendable {
 /// Who listens where in one network namespace.
 package struct ListeningWorkloads: Sendable, Equatable {
     /// As bound: wildcards are wildcards.
-    package var bound: [InternetEndpoint: SPIFFEID] = [:]
+    package var bound: [InternetEndpoint: SPIFFEID]
     /// The same with each wildcard spelt out as the namespace's own addresses, loopback included.
-    package var reachable: [InternetEndpoint: SPIFFEID] = [:]
+    package var reachable: [InternetEndpoint: SPIFFEID]
 
-    package init() {}
+    package init(bound: [InternetEndpoint: SPIFFEID] = [:], reachable: [InternetEndpoint: SPIFFEID] = [:]) {
+        self.bound = bound
+        self.reachable = reachable
+    }
 }
 
 extension InternetEndpoint {

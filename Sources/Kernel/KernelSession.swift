@@ -18,6 +18,7 @@ package final class KernelSession: Sendable {
     private let selectors: SelectorMaps
     private let table: ProcessTable
     private let steering: Steering
+    private let probe: DecisionProbe
     private let destinationSet: BPFMap<place, UInt32>
     private let flows: BPFMap<CInt, flow>
     private let upstreams: BPFMap<CInt, upstream>
@@ -76,6 +77,7 @@ package final class KernelSession: Sendable {
         selectors = try SelectorMaps(of: object)
         table = try ProcessTable(of: object)
         steering = try Steering(of: object, pinDirectory: pins.path)
+        probe = try DecisionProbe(of: object)
         destinationSet = try object.map("destinations")
         flows = try object.map("flows")
         upstreams = try object.map("upstreams")
@@ -187,6 +189,22 @@ extension KernelSession {
     package func record(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)? { table.facts(of: pid) }
 
     package func processes() -> [ProcessFacts] { table.all() }
+
+    /// Which identity the kernel part would give a process with these facts, whether or not there is one.
+    ///
+    /// - Parameter slots: what user space would answer where it is asked, see ``answer(_:holding:generation:)``; nil:
+    ///   it has not answered.
+    package func decide(
+        _ facts: ProcessFacts, holding slots: [Int]? = nil, generation: PolicyGeneration? = nil,
+    ) throws(KernelError) -> KernelDecision {
+        try probe.decide(facts) { (image) throws(KernelError) in
+            guard let slots, let generation else { return }
+            _ = try selectors.answer(image, holding: slots, generation: generation)
+        }
+    }
+
+    /// The processes the kernel part has seen as an identity, as it last told. Cheap: /proc is not read.
+    package func identified() -> [ProcessKey: IdentityHandle] { table.identified() }
 
     /// Whether this is a process that runs now. Cheap.
     package func isAlive(_ process: ProcessKey) -> Bool { table.isRecorded(process) }

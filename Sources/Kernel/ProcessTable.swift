@@ -23,6 +23,14 @@ struct ProcessTable: Sendable {
         records.keys.compactMap { facts(of: Int32(bitPattern: $0))?.facts }
     }
 
+    func identified() -> [ProcessKey: IdentityHandle] {
+        records.keys.reduce(into: [:]) { found, pid in
+            guard let record = records[pid] else { return }
+            let handle = IdentityHandle(rawValue: record.identified)
+            if handle != .none, handle != .unknown { found[ProcessKey(record.key)] = handle }
+        }
+    }
+
     func isRecorded(_ process: ProcessKey) -> Bool {
         records[UInt32(bitPattern: process.pid)].map { ProcessKey($0.key) == process } ?? false
     }

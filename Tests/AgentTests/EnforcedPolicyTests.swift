@@ -11,6 +11,7 @@ struct EnforcedPolicyTests {
     private let domain: TrustDomain
     private let server: SPIFFEID
     private let client: SPIFFEID
+    private static let network: UInt64 = 1
 
     init() throws {
         domain = try TrustDomain("demo.example")
@@ -44,26 +45,43 @@ struct EnforcedPolicyTests {
     }
 
     @Test func `a reported endpoint is expected to be its workload, and its port has the resource`() throws {
-        let route = try #require(try policy().outbound(workload: client, destination: endpoint("10.0.0.2", 8000)))
+        let route = try #require(try policy().outbound(workload: client, destination: endpoint("10.0.0.2", 8000), network: Self.network))
         #expect(route.expected == server)
         #expect(route.resources.map(\.name) == ["r"])
     }
 
     @Test func `a wildcard listener here does not stand for the same port on another host`() throws {
         var policy = try policy()
-        policy.listeners = [try endpoint("0.0.0.0", 9000): server]
-        let route = try #require(policy.outbound(workload: client, destination: try endpoint("10.9.9.9", 9000)))
+        policy.listening[Self.network] = ListeningWorkloads(bound: [try endpoint("0.0.0.0", 9000): server])
+        let route = try #require(policy.outbound(workload: client, destination: try endpoint("10.9.9.9", 9000), network: Self.network))
         #expect(route.expected == nil)
-        #expect(policy.listener(at: try endpoint("10.9.9.9", 9000)) == server)
+        #expect(policy.listener(at: try endpoint("10.9.9.9", 9000), network: Self.network) == server)
+    }
+
+    @Test func `a loopback address is another place in each network namespace, any other the same`() throws {
+        var policy = try policy()
+        policy.listening[1] = ListeningWorkloads(reachable: [try endpoint("127.0.0.1", 9000): server])
+        policy.listening[2] = ListeningWorkloads(reachable: [
+            try endpoint("127.0.0.1", 9000): client, try endpoint("172.17.0.2", 9000): client,
+        ])
+        let expected = { (address: String, network: UInt64) in
+            try policy.outbound(workload: server, destination: endpoint(address, 9000), network: network)?.expected
+        }
+        #expect(try expected("127.0.0.1", 1) == server)
+        #expect(try expected("127.0.0.1", 2) == client)
+        #expect(try expected("127.0.0.1", 3) == nil)
+        #expect(try expected("172.17.0.2", 1) == client)
+        #expect(try policy.destinations == [endpoint("10.0.0.2", 8000), endpoint("172.17.0.2", 9000)])
+        #expect(try policy.localDestinations[2] == [endpoint("127.0.0.1", 9000)])
     }
 
     @Test func `a deleted identity neither calls nor is called`() throws {
         var policy = try policy(withdrawn: [client])
-        policy.listeners = [try endpoint("0.0.0.0", 9000): client]
+        policy.listening[Self.network] = ListeningWorkloads(bound: [try endpoint("0.0.0.0", 9000): client])
         #expect(!policy.owns(client))
-        #expect(policy.outbound(workload: client, destination: try endpoint("10.0.0.2", 8000)) == nil)
+        #expect(policy.outbound(workload: client, destination: try endpoint("10.0.0.2", 8000), network: Self.network) == nil)
         #expect(policy.inbound(destination: try endpoint("10.0.0.1", 9000), workload: client) == nil)
-        let route = try #require(policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000)))
+        let route = try #require(policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000), network: Self.network))
         #expect(!route.peers.decision(for: client).isAllowed)
     }
 
@@ -73,9 +91,9 @@ struct EnforcedPolicyTests {
 
     @Test func `an IPv4 connection can belong to a dual-stack wildcard, an IPv6 one not to an IPv4 wildcard`() throws {
         var policy = try policy()
-        policy.listeners = [try endpoint("::", 9000): server, try endpoint("0.0.0.0", 9001): client]
-        #expect(policy.listener(at: try endpoint("10.0.0.1", 9000)) == server)
-        #expect(policy.listener(at: try endpoint("fd00::1", 9001)) == nil)
+        policy.listening[Self.network] = ListeningWorkloads(bound: [try endpoint("::", 9000): server, try endpoint("0.0.0.0", 9001): client])
+        #expect(policy.listener(at: try endpoint("10.0.0.1", 9000), network: Self.network) == server)
+        #expect(policy.listener(at: try endpoint("fd00::1", 9001), network: Self.network) == nil)
     }
 
     @Test func `what a template yields is this agent's, and nothing else`() throws {

@@ -50,7 +50,7 @@ extension KernelSessionTests {
         @Test(arguments: [1, 4, 5, 772, 773, 3844, 3845, 100_000])
         func `a word cut short is not the word a selector asks for`(_ excess: Int) throws {
             try Room.with { room in
-                let count = Selector.maximumCommandLineBytes - Selector.bytes(of: ["python3"]) - 1
+                let count = Selector.maximumCommandLineBytes - "python3".utf8.count - 1 - 1
                 let words = ["python3", String(repeating: "a", count: count)]
                 try room.install(Selector(userIDs: [1001], commandLines: [words]))
                 let witness = try Witness.install(as: "witness", in: room.folder)

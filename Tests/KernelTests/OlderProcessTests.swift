@@ -4,15 +4,9 @@ import Workloads
 
 @testable import Kernel
 
-extension Trait where Self == ConditionTrait {
-    /// Needs the iterators: the kernel part learns of processes and sockets older than itself only by going through
-    /// the lists of tasks and of sockets when it is loaded. Delete the condition, here alone, once it does.
-    static var needsIterators: Self { .disabled("needs the iterators") }
-}
-
 extension KernelSessionTests {
     /// Processes and sockets that were there before the kernel part.
-    @Suite(.serialized, .needsIterators) struct OlderProcessTests {
+    @Suite(.serialized) struct OlderProcessTests {
         private let agent = Selector(userIDs: [1001], commandLines: [["python3", "agent.py"]])
         private let destination = "\(Room.managedIPv4) \(Room.managedPort)"
 
@@ -82,7 +76,9 @@ extension KernelSessionTests {
                 try room.install(agent)
                 let endpoint = try InternetEndpoint("10.99.0.1 9000")
                 // The policy came after the listener: giving it its identity is the agent's part.
-                try room.kernel.setListenerIdentity(InternetEndpoint("0.0.0.0 9000"), Room.identity)
+                let listener = try #require(try room.kernel.listeners().first)
+                #expect(listener.identity == .undecided)
+                try room.kernel.setListenerIdentity(listener, Room.identity)
                 let client = try Socket(family: endpoint)
                 try client.connect(to: endpoint)
                 #expect(try room.proxy[2].accepted().localPort == 9000)
@@ -93,7 +89,9 @@ extension KernelSessionTests {
             try Room.with(older: ["agent.py": ["listen 0.0.0.0 9000"]]) { room in
                 let known = try room.kernel.listeners()
                 #expect(known.map(\.process.pid) == [room.workloads[0].pid])
+                #expect(try !room.kernel.forgetClosedListeners(in: .current()))
                 #expect(try room.workloads[0].run("close") == "closed")
+                #expect(try room.kernel.forgetClosedListeners(in: .current()))
                 #expect(try room.kernel.listeners() == [])
             }
         }

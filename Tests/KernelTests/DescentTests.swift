@@ -45,6 +45,17 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `a child in a process namespace of its own is known by its number on the host`() throws {
+            try Room.with { room in
+                try room.install(Selector(userIDs: [0], commandLines: [["python3", "agent.py"]]))
+                let workload = try room.start("agent.py", userID: 0)
+                #expect(try workload.run("leave_process_namespace") == "0")
+                let flow = try #require(try room.dial(workload, "child connect \(destination)").flow)
+                #expect(flow.identity == Room.identity)
+                #expect(flow.process.pid != 1)
+            }
+        }
+
         @Test func `a thread that connects is its process`() throws {
             try Room.with { room in
                 try room.install(agent)

@@ -15,6 +15,10 @@ let disguiseCommands = #"""
         rename(words[0])
         return shown()
 
+    # PR_SET_MM_MAP_SIZE: whether the kernel was built for that.
+    def may_say_elsewhere():
+        return str(libc.prctl(35, 15, ctypes.byref(ctypes.c_uint()), 0, 0) == 0)
+
     # Says that argv is elsewhere: PR_SET_MM with PR_SET_MM_MAP, which needs no capability.
     def pretend_elsewhere(*words):
         global lie
@@ -35,6 +39,10 @@ let disguiseCommands = #"""
 
     def unshare():
         return str(libc.unshare(0x40000000))
+
+    # Its next child is number 1 there.
+    def leave_process_namespace():
+        return str(libc.unshare(0x20000000))
 
     # User and mount namespaces; only one uid is mapped. Answers who the process believes to be.
     def leave_user_namespace(inside):

@@ -108,6 +108,23 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `a Multipath TCP listener is managed as well`() throws {
+            try Room.with { room in
+                try room.install(server)
+                let answer = try room.start("server.py").run("listen 0.0.0.0 9000 mptcp")
+                guard FileManager.default.fileExists(atPath: "/proc/sys/net/mptcp/enabled") else {
+                    #expect(answer == "error EPROTONOSUPPORT")
+                    return
+                }
+                #expect(answer == "listening")
+                #expect(try room.kernel.listeners().map(\.identity) == [Room.identity])
+                let endpoint = try InternetEndpoint("10.99.0.1 9000")
+                let client = try Socket(family: endpoint)
+                try client.connect(to: endpoint)
+                #expect(try room.proxy[2].accepted().localPort == 9000)
+            }
+        }
+
         @Test func `a process of another uid cannot join a managed listener's port`() throws {
             try Room.with { room in
                 try room.install(server)

@@ -64,10 +64,17 @@ extension KernelSessionTests {
         func `a listener older than the kernel part is known`(_ bound: String, _ family: String) throws {
             try Room.with(older: ["agent.py": ["listen \(bound) 9000 \(family)"]]) { room in
                 try room.install(agent)
-                let listener = try #require(try room.kernel.listeners().first)
+                let listener = try #require(try room.kernel.listeners().first { $0.endpoint.port == 9000 })
                 #expect(try listener.endpoint == InternetEndpoint("\(bound) 9000"))
                 #expect(listener.process.pid == room.workloads[0].pid)
                 #expect(listener.servesIPv6Only == (family == "6only"))
+            }
+        }
+
+        @Test func `the agent's own listeners are none of those that are known`() throws {
+            try Room.with { room in
+                let known = try room.kernel.listeners()
+                #expect(!known.contains { $0.process.pid == getpid() })
             }
         }
 

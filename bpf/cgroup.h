@@ -120,12 +120,15 @@ static long descend(__u32 index, struct cgroup_walk *walk)
 	return 0;
 }
 
-/* Everybody who finds the record unready writes the same into it. */
-static __noinline int write_cgroup(struct cgroup_facts *facts,
-				   struct kernfs_node *leaf)
+/* Everybody who finds the record unready writes the same into it.
+ * - leaf: a struct kernfs_node's address; a global function takes no such
+ *   pointer. */
+__noinline int write_cgroup(struct cgroup_facts *facts, __u64 leaf)
 {
-	struct cgroup_walk walk = { .facts = facts, .nodes = { leaf } };
+	struct cgroup_walk walk = { .facts = facts, .nodes = { (void *)leaf } };
 
+	if (!facts)
+		return 0;
 	bpf_loop(CGROUP_DEPTH, climb, &walk, 0);
 	if (walk.depth >= CGROUP_DEPTH - 1)
 		facts->flags |= CGROUP_PATH_TRUNCATED | CGROUP_UNIT_TRUNCATED;
@@ -154,31 +157,38 @@ static __always_inline struct cgroup_facts *cgroup_of(struct task_struct *task)
 		facts = bpf_map_lookup_elem(&cgroups, &id);
 	}
 	if (facts && !*(volatile __u32 *)&facts->ready)
-		write_cgroup(facts, leaf);
+		write_cgroup(facts, (__u64)BPF_CORE_READ(task, cgroups,
+							 dfl_cgrp, kn));
 	return facts;
+}
+
+__noinline __u32 find_cgroup_class(__u32 generation, __u32 field,
+				   struct cgroup_facts *facts)
+{
+	bool path = field == FIELD_CGROUP;
+
+	if (!facts || (facts->flags & (path ? CGROUP_PATH_TRUNCATED :
+					      CGROUP_UNIT_TRUNCATED)))
+		return CLASS_UNKNOWN(field);
+	if (path)
+		return class_of_text(generation, field, facts->path,
+				     SELECTOR_TEXT_LEN);
+	if (facts->unit[0])
+		return class_of_text(generation, field, facts->unit,
+				     sizeof(facts->unit));
+	return field; /* in no unit: satisfies nobody */
 }
 
 static __always_inline __u32 class_of_cgroup(__u32 generation, __u32 field,
 					     struct cgroup_facts *facts)
 {
-	bool path = field == FIELD_CGROUP;
-	__u64 *kept = &facts->classes[!path];
+	__u64 *kept = &facts->classes[field != FIELD_CGROUP];
 	__u64 seen = *(volatile __u64 *)kept;
 
-	if (is_of(seen, generation))
-		return seen;
-	if (facts->flags & (path ? CGROUP_PATH_TRUNCATED :
-				   CGROUP_UNIT_TRUNCATED))
-		seen = CLASS_UNKNOWN(field);
-	else if (path)
-		seen = class_of_text(generation, field, facts->path,
-				     SELECTOR_TEXT_LEN);
-	else if (facts->unit[0])
-		seen = class_of_text(generation, field, facts->unit,
-				     sizeof(facts->unit));
-	else
-		seen = field; /* in no unit: satisfies nobody */
-	seen = kept_class(generation, seen);
-	*(volatile __u64 *)kept = seen;
+	if (!is_of(seen, generation)) {
+		seen = kept_class(generation,
+				  find_cgroup_class(generation, field, facts));
+		*(volatile __u64 *)kept = seen;
+	}
 	return seen;
 }

@@ -121,12 +121,15 @@ static __noinline __u32 class_of_argument(__u32 generation, __u32 field,
 			     length);
 }
 
-static __noinline __u32 find_class(__u32 generation, __u32 field,
-				   struct process_facts *facts,
-				   struct policy *policy)
+/* Global: the verifier looks at such a function once, and not once a path that
+ * leads to it. */
+__noinline __u32 find_class(__u32 generation, __u32 field,
+			    struct process_facts *facts, struct policy *policy)
 {
 	__u32 argument = (field - FIELD_ARGUMENT) % SELECTOR_ARGUMENTS;
 
+	if (!facts || !policy)
+		return CLASS_UNKNOWN(field);
 	if (field == FIELD_NAME)
 		return class_of_text(generation, field, facts->name,
 				     sizeof(facts->name));

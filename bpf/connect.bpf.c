@@ -136,8 +136,9 @@ int connect_ipv4(struct bpf_sock_addr *ctx)
 	return verdict != REFUSE;
 }
 
-/* Always to ::1, also for IPv4-mapped destinations: a socket that is V6ONLY
- * cannot reach ::ffff:127.0.0.1. */
+/* To ::1, also for IPv4-mapped destinations: a socket that is V6ONLY cannot
+ * reach ::ffff:127.0.0.1. But a socket bound to an IPv4-mapped address can
+ * reach nothing else. */
 SEC("cgroup/connect6")
 int connect_ipv6(struct bpf_sock_addr *ctx)
 {
@@ -156,10 +157,12 @@ int connect_ipv6(struct bpf_sock_addr *ctx)
 		return 0; /* Never happens; fail closed all the same. */
 	verdict = judge(ctx, sk, &flow, agent);
 	if (verdict == REDIRECT) {
+		bool mapped = sk->src_ip6[2] == V4_MAPPED;
+
 		ctx->user_ip6[0] = 0;
 		ctx->user_ip6[1] = 0;
-		ctx->user_ip6[2] = 0;
-		ctx->user_ip6[3] = V6_LOOPBACK;
+		ctx->user_ip6[2] = mapped ? V4_MAPPED : 0;
+		ctx->user_ip6[3] = mapped ? V4_LOOPBACK : V6_LOOPBACK;
 		ctx->user_port = bpf_htons(agent->outbound_port);
 	}
 	return verdict != REFUSE;

@@ -67,9 +67,6 @@ static __always_inline __u32 lowest_bit(__u64 set)
 	return place[((set & -set) * 0x03f79d71b4cb0a89ULL) >> 58];
 }
 
-/* Some functions are global: the verifier looks at such a one once, and not
- * once a path that leads to it. */
-
 /* Selectors that the groups satisfy: those that want none of them or one that
  * is there, without those that exclude one that is there. */
 __noinline __u64 groups_word(struct decision *decision,

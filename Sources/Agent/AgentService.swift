@@ -55,7 +55,8 @@ package struct AgentService: Service {
             kernel: kernel, proxy: proxy, outboundPort: configuration.outboundPort, logger: logger,
             changed: { changes.continuation.yield() },
         )
-        let enforcer = Enforcer(networks: networks, kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
+        let enforcer = Enforcer(
+            networks: networks, kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
         let reporter = EndpointReporter(enforcer: enforcer, link: link, logger: logger)
 
         // What a reboot or a crash left behind is enforced before anything can connect through here.

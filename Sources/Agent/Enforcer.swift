@@ -17,7 +17,8 @@ package actor Enforcer {
     private let logger: Logger
 
     package init(
-        networks: ServedNamespaces, kernel: KernelSession, policy: PolicyBoard, handles: HandleTable, proxy: LoopbackProxy, logger: Logger,
+        networks: ServedNamespaces, kernel: KernelSession, policy: PolicyBoard, handles: HandleTable,
+        proxy: LoopbackProxy, logger: Logger,
     ) {
         self.networks = networks
         self.kernel = kernel

@@ -44,7 +44,9 @@ package struct AgentRoutes: RoutePolicy {
     }
 
     package func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
-        InternetEndpoint(destination).flatMap { policy.current.outbound(workload: workload, destination: $0, network: network) }
+        InternetEndpoint(destination).flatMap {
+            policy.current.outbound(workload: workload, destination: $0, network: network)
+        }
             // The workload is no longer this host's: whoever the peer is, it may not be spoken to.
             ?? OutboundRoute(
                 expected: nil,

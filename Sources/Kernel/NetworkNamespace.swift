@@ -40,7 +40,8 @@ package final class NetworkNamespace: Sendable {
     }
 
     /// Runs `body` on a thread of its own that is in this namespace, and waits for it.
-    package func run<Result: Sendable>(_ body: @Sendable () throws(KernelError) -> Result) throws(KernelError) -> Result {
+    package func run<Result: Sendable>(_ body: @Sendable () throws(KernelError) -> Result) throws(KernelError) -> Result
+    {
         try Self.inside(descriptor.number, body)
     }
 

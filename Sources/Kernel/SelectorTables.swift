@@ -58,8 +58,6 @@ package struct SelectorTables {
         } else {
             decidedByKernel.insert(slot)
         }
-        // A policy without a condition the kernel knows is a policy all the same.
-        header.fields |= 1 << FIELD_EUID.rawValue
     }
 
     private mutating func setArgumentIndexes(_ indexes: [Int]) {

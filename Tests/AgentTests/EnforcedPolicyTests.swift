@@ -45,7 +45,8 @@ struct EnforcedPolicyTests {
     }
 
     @Test func `a reported endpoint is expected to be its workload, and its port has the resource`() throws {
-        let route = try #require(try policy().outbound(workload: client, destination: endpoint("10.0.0.2", 8000), network: Self.network))
+        let route = try #require(
+            try policy().outbound(workload: client, destination: endpoint("10.0.0.2", 8000), network: Self.network))
         #expect(route.expected == server)
         #expect(route.resources.map(\.name) == ["r"])
     }
@@ -53,7 +54,8 @@ struct EnforcedPolicyTests {
     @Test func `a wildcard listener here does not stand for the same port on another host`() throws {
         var policy = try policy()
         policy.listening[Self.network] = ListeningWorkloads(bound: [try endpoint("0.0.0.0", 9000): server])
-        let route = try #require(policy.outbound(workload: client, destination: try endpoint("10.9.9.9", 9000), network: Self.network))
+        let route = try #require(
+            policy.outbound(workload: client, destination: try endpoint("10.9.9.9", 9000), network: Self.network))
         #expect(route.expected == nil)
         #expect(policy.listener(at: try endpoint("10.9.9.9", 9000), network: Self.network) == server)
     }
@@ -79,9 +81,12 @@ struct EnforcedPolicyTests {
         var policy = try policy(withdrawn: [client])
         policy.listening[Self.network] = ListeningWorkloads(bound: [try endpoint("0.0.0.0", 9000): client])
         #expect(!policy.owns(client))
-        #expect(policy.outbound(workload: client, destination: try endpoint("10.0.0.2", 8000), network: Self.network) == nil)
+        #expect(
+            policy.outbound(workload: client, destination: try endpoint("10.0.0.2", 8000), network: Self.network) == nil
+        )
         #expect(policy.inbound(destination: try endpoint("10.0.0.1", 9000), workload: client) == nil)
-        let route = try #require(policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000), network: Self.network))
+        let route = try #require(
+            policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000), network: Self.network))
         #expect(!route.peers.decision(for: client).isAllowed)
     }
 
@@ -91,7 +96,9 @@ struct EnforcedPolicyTests {
 
     @Test func `an IPv4 connection can belong to a dual-stack wildcard, an IPv6 one not to an IPv4 wildcard`() throws {
         var policy = try policy()
-        policy.listening[Self.network] = ListeningWorkloads(bound: [try endpoint("::", 9000): server, try endpoint("0.0.0.0", 9001): client])
+        policy.listening[Self.network] = ListeningWorkloads(bound: [
+            try endpoint("::", 9000): server, try endpoint("0.0.0.0", 9001): client,
+        ])
         #expect(policy.listener(at: try endpoint("10.0.0.1", 9000), network: Self.network) == server)
         #expect(policy.listener(at: try endpoint("fd00::1", 9001), network: Self.network) == nil)
     }

@@ -211,6 +211,16 @@ struct {
 	__type(value, __u32);
 } listener_sockets SEC(".maps");
 
+/* Ports of which a listener found no room in `listeners`: a set of bits, which
+ * is never full. Nobody reaches them. Written: listen.bpf.c; cleared: the
+ * agent. Read: listen.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536 / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} closed_ports SEC(".maps");
+
 /* The proxy's listeners. The kernel removes an entry when its socket closes.
  * Written: the agent. */
 struct {

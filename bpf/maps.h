@@ -88,6 +88,15 @@ struct {
 	__type(value, struct user_space_answer);
 } user_space_answers SEC(".maps");
 
+/* One decision on its way. */
+struct decision {
+	__u32 generation;
+	__u32 fields; /* those that any selector asks for */
+	__u32 classes[SELECTOR_FIELDS];
+	__u64 words; /* of the rows, not yet looked at: a set */
+	__u32 slot;  /* SELECTOR_SLOTS: none */
+};
+
 /* Room for what is too large for the stack. A program takes one by `busy` and
  * gives it back; another that runs meanwhile takes another. */
 #define SCRATCH_SLOTS 64
@@ -95,7 +104,10 @@ struct scratch {
 	__u32 busy;
 	union {
 		struct selector_text key;
-		struct credentials credentials;
+		struct {
+			struct credentials credentials;
+			struct decision decision;
+		};
 		__u8 path[2 * PROCESS_PATH_LEN];
 	};
 };

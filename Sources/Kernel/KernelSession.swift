@@ -103,6 +103,8 @@ package final class KernelSession: Sendable {
         ring = try EventRing(map: try object.ring("events")) { sample in
             guard let event = KernelEvent(sample) else { return }
             if case .dropped = told.yield(event) { undelivered.count.add(1, ordering: .relaxed) }
+        } ended: {
+            told.finish()
         }
     }
 }

@@ -100,7 +100,9 @@ private struct Comparison {
         default: matched += 1
         }
         if let slot = expected.slot { slots.insert(slot) }
-        guard found.slot != expected.slot || found.identity != expected.identity, disagreements.count < 5 else { return }
+        guard found.slot != expected.slot || found.identity != expected.identity, disagreements.count < 5 else {
+            return
+        }
         let shown = [found.slot, expected.slot].compactMap { $0.map { program.slots[$0].selector.conditions } }
         disagreements.append("kernel \(found), matcher \(expected), pair \(pairs): \(facts) and \(shown)")
     }

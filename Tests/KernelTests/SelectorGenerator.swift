@@ -61,7 +61,9 @@ extension SelectorGenerator {
 extension SelectorGenerator {
     /// A selector at each of `count` slots; where `slots` are given, those elsewhere match nobody.
     mutating func program(_ count: Int, reachable slots: Set<Int>? = nil, identities: [String]) -> SelectorProgram {
-        argumentIndexes = some(1 + next(SelectorProgram.maximumArgumentIndexes)) { $0.one(of: [0, 1, 2, 3, 4, 5, 6, 63]) }
+        argumentIndexes = some(1 + next(SelectorProgram.maximumArgumentIndexes)) {
+            $0.one(of: [0, 1, 2, 3, 4, 5, 6, 63])
+        }
         return SelectorProgram(
             slots: (0..<count).map { slot in
                 var selector = selector(keys: slots == nil ? 1 + next(4) : 1 + next(2))

@@ -303,10 +303,13 @@ static __always_inline __u32 decide_task(struct task_struct *task,
 }
 
 /* Identity of the current process, told to user space when it is new.
- * - ids: what it was decided by, for the caller. */
+ * - ids: what it was decided by, for the caller.
+ * - image: of which of its execs that holds; another one may come before
+ *   user space looks. */
 static __always_inline __u32
 identify_current(const struct process_key *process,
-		 const struct endpoint *endpoint, struct ids *ids)
+		 const struct endpoint *endpoint, struct ids *ids,
+		 __u32 *image)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct process_facts *facts = facts_of(process);
@@ -316,6 +319,7 @@ identify_current(const struct process_key *process,
 	read_ids(task, ids);
 	if (!facts)
 		return is_governed() ? IDENTITY_UNKNOWN : IDENTITY_NONE;
+	*image = facts->image;
 	scratch = take_scratch();
 	if (!scratch) {
 		count(decisions_lost);

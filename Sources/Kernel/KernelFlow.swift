@@ -3,7 +3,8 @@ package import Workloads
 
 /// What the kernel recorded of a connection it sent to the proxy.
 package struct KernelFlow: Sendable, Equatable {
-    package let process: ProcessKey
+    /// Who called connect(). The process may have executed another program since.
+    package let image: ProcessImage
     package let identity: IdentityHandle
     /// Where the process wanted to go.
     package let destination: InternetEndpoint
@@ -12,11 +13,13 @@ package struct KernelFlow: Sendable, Equatable {
     /// Cookie of the network namespace.
     package let network: UInt64
 
+    package var process: ProcessKey { image.process }
+
     /// nil for a record that is not of a redirected connection, accepted by the proxy.
     init?(_ flow: flow) {
         let wanted = UInt32(FLOW_REDIRECTED | FLOW_ACCEPTED)
         guard flow.flags & wanted == wanted else { return nil }
-        process = ProcessKey(flow.process)
+        image = ProcessImage(process: ProcessKey(flow.process), number: flow.process.image)
         identity = IdentityHandle(rawValue: flow.identity)
         destination = InternetEndpoint(flow.destination)
         credentials = ProcessIDs(flow.ids)

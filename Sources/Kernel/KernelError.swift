@@ -33,6 +33,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case notRegularFile(path: String)
     case otherExecutable(path: String)
     case workingDirectoryUnknown(path: String)
+    case pythonModuleNotFound(String)
 
     package var description: String {
         switch self {
@@ -100,6 +101,9 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "the process shows another executable than \(path), which was executed; restart it"
         case .workingDirectoryUnknown(let path):
             "the working directory \(path) was removed, or something was mounted over it; restart the process"
+        case .pythonModuleNotFound(let name):
+            "no file of Python module \(name) in the working directory or the interpreter's own folders; "
+                + "start it by its path"
         case .socketDiagnosis(let errno):
             "the kernel refused to cut sockets (errno \(errno)); it needs CONFIG_INET_DIAG_DESTROY=y"
         }

@@ -34,6 +34,15 @@ package struct ProcessIDs: Sendable, Equatable {
     package var effectiveGroupID: UInt32
     package var realGroupID: UInt32
 
+    package init(
+        effectiveUserID: UInt32, realUserID: UInt32, effectiveGroupID: UInt32, realGroupID: UInt32,
+    ) {
+        self.effectiveUserID = effectiveUserID
+        self.realUserID = realUserID
+        self.effectiveGroupID = effectiveGroupID
+        self.realGroupID = realGroupID
+    }
+
     init(_ ids: ids) {
         effectiveUserID = ids.euid
         realUserID = ids.uid

@@ -210,7 +210,8 @@ package enum AttestorError: Error, Sendable, CustomStringConvertible {
         case .becameAnother(let process):
             "process \(process.pid) executed another program after it had opened this socket; connect again"
         case .undecidable(_, let gaps):
-            "not decided yet: " + gaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+            "not decided yet: "
+                + gaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
         }
     }
 }

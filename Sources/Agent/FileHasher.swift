@@ -148,7 +148,7 @@ struct ReadingPace {
 
     init(bytesPerSecond: Int64, start: ContinuousClock.Instant) {
         self.bytesPerSecond = bytesPerSecond
-        paid = start
+        paid = start - Self.burst
     }
 
     /// - Returns: how long to wait before reading them.

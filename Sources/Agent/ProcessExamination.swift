@@ -83,7 +83,11 @@ extension FileHashError {
 extension KernelError {
     /// Want of descriptors or memory passes, and so does trouble with a disk.
     fileprivate var isLasting: Bool {
-        if case .fileRefused(_, let code) = self { [ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG].contains(code) } else { true }
+        if case .fileRefused(_, let code) = self {
+            [ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG].contains(code)
+        } else {
+            true
+        }
     }
 }
 

@@ -18,7 +18,8 @@ struct Questions: Sendable {
         self.generation = generation
         matcher = Matcher(program: program)
         slots = program.slots.indices.compactMap { index in
-            let keys = program.slots[index].neededFacts.filter { !$0.isDecidedByKernel }
+            var keys = program.slots[index].neededFacts.filter { !$0.isDecidedByKernel }
+            if keys.contains(.scriptHash) { keys.insert(.scriptPath) }
             return keys.isEmpty ? nil : (index, keys)
         }
     }

@@ -95,7 +95,8 @@ extension OpenFile {
 
     /// Of /proc/self/fdinfo: `name:<tab>number`. `ino` since Linux 5.14.
     private func field(_ name: String) -> UInt64? {
-        let lines = (try? String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8))?.split(separator: "\n")
+        let lines = (try? String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8))?.split(
+            separator: "\n")
         let line = lines?.first { $0.hasPrefix(name + ":") }
         return line.flatMap { UInt64($0.dropFirst(name.count + 1).drop { $0 == "\t" || $0 == " " }) }
     }

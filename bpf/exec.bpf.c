@@ -51,9 +51,9 @@ static __always_inline void announce(struct task_struct *task,
 {
 	__u64 netns_cookie = netns_of(task);
 	struct ids ids;
-	__u32 identity;
+	__u32 identity, image;
 
-	identity = identify_current(&facts->key, NULL, &ids);
+	identity = identify_current(&facts->key, NULL, &ids, &image);
 	if (identity == IDENTITY_NONE)
 		return;
 	if (identity != IDENTITY_UNKNOWN && !is_served(netns_cookie))

@@ -371,10 +371,13 @@ static __always_inline __u32 decide_anew(struct task_struct *task,
 }
 
 /* Identity of the current process, told to user space when it is new.
- * - ids: what it was decided by, for the caller. */
+ * - ids: what it was decided by, for the caller.
+ * - image: of which of its execs that holds; another one may come before
+ *   user space looks. */
 static __always_inline __u32
 identify_current(const struct process_key *process,
-		 const struct endpoint *endpoint, struct ids *ids)
+		 const struct endpoint *endpoint, struct ids *ids,
+		 __u32 *image)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct process_facts *facts = facts_of(process);
@@ -386,6 +389,7 @@ identify_current(const struct process_key *process,
 		return IDENTITY_NONE; /* Nobody can be anybody. */
 	if (!facts)
 		return IDENTITY_UNKNOWN;
+	*image = facts->image;
 	memo.ids = *ids;
 	memo.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
 	if (!recall(facts, &memo, &memo.identity)) {

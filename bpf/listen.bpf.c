@@ -62,8 +62,9 @@ static __always_inline void open_listener(struct bpf_sock_ops *ctx,
 
 	if (!agent || same_process(&listener.process, &agent->process))
 		return;
-	listener.identity =
-		identify_current(&listener.process, &local, &listener.ids);
+	listener.identity = identify_current(&listener.process, &local,
+					     &listener.ids,
+					     &listener.process.image);
 	if (ctx->family == AF_INET6 && is_v6only(sk))
 		listener.flags = LISTENER_V6ONLY;
 	add_listener(&place, &listener);
@@ -104,12 +105,12 @@ static __always_inline int judge_bind(struct bpf_sock *sk,
 	struct process_key process = current_process();
 	struct agent_settings *agent = settings();
 	struct ids ids;
-	__u32 identity;
+	__u32 identity, image = 0;
 
 	if (!agent || sk->type != SOCK_STREAM || is_served(netns_cookie) ||
 	    same_process(&process, &agent->process))
 		return 1;
-	identity = identify_current(&process, local, &ids);
+	identity = identify_current(&process, local, &ids, &image);
 	if (identity == IDENTITY_NONE || identity == IDENTITY_UNKNOWN)
 		return 1;
 	count(refusals);

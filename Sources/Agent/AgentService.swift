@@ -25,6 +25,7 @@ package struct AgentService: Service {
         let lastSnapshot = try file.load()
         let policy = PolicyBoard()
         let handles = HandleTable()
+        let attestor = Attestor(kernel: kernel)
         let refusals = RecentRefusals()
         let evidence: @Sendable (ProcessKey) -> ProcessEvidence? = { key in
             kernel.facts(of: key.pid).flatMap { $0.key == key ? ProcessEvidence($0) : nil }
@@ -42,7 +43,7 @@ package struct AgentService: Service {
         let changes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let proxy = LoopbackProxy(
             dependencies: ProxyDependencies(
-                flows: KernelFlows(kernel: kernel, policy: policy, handles: handles),
+                flows: KernelFlows(kernel: kernel, policy: policy, handles: handles, attestor: attestor),
                 svids: svids,
                 routes: AgentRoutes(kernel: kernel, policy: policy, handles: handles),
                 tokens: tokens,
@@ -56,11 +57,19 @@ package struct AgentService: Service {
             changed: { changes.continuation.yield() },
         )
         let enforcer = Enforcer(
-            networks: networks, kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
+            networks: networks, kernel: kernel, policy: policy, handles: handles, attestor: attestor, proxy: proxy,
+            logger: logger, listenersChanged: { changes.continuation.yield() },
+        )
         let reporter = EndpointReporter(enforcer: enforcer, link: link, logger: logger)
 
-        // What a reboot or a crash left behind is enforced before anything can connect through here.
-        if let lastSnapshot { try await enforcer.enforce(lastSnapshot) }
+        // What a reboot or a crash left behind is enforced before anything can connect through here, and every listener is
+        // decided before connections are steered: those of programs that ran before are never interrupted.
+        let patience = Duration.seconds(60)
+        if let lastSnapshot {
+            try await enforcer.enforce(lastSnapshot, patience: patience)
+        } else {
+            try await enforcer.redecideListeners(patience: patience)
+        }
         try await networks.serveOwn()
 
         let follower = PolicyFollower(
@@ -72,11 +81,15 @@ package struct AgentService: Service {
                 await svids.retain { current.identity(of: $0) != nil }
                 await tokens.retain(snapshot.resources)
             },
-            connected: { await reporter.refresh() },
+            connected: {
+                enforcer.sweep()
+                await reporter.refresh()
+            },
             logger: logger,
         )
         let events = KernelEventLoop(
-            kernel: kernel, networks: networks, handles: handles, policy: policy, journal: journal, svids: svids,
+            kernel: kernel, networks: networks, handles: handles, policy: policy, attestor: attestor,
+            enforcer: enforcer, journal: journal, svids: svids,
             listenersChanged: { changes.continuation.yield() },
         )
         let api = LocalAPI(

@@ -122,7 +122,9 @@ extension KernelSession {
     package func install(
         _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]] = [:],
     ) throws(KernelError) -> PolicyGeneration {
-        try selectors.install(SelectorTables(program, handles: handles), known: known)
+        let generation = try selectors.install(SelectorTables(program, handles: handles), known: known)
+        for image in known.keys { try forgetIfOver(image) }
+        return generation
     }
 
     /// Takes former policies out of the kernel: some ten milliseconds, which nobody has to wait for.
@@ -135,7 +137,14 @@ extension KernelSession {
     package func answer(
         _ image: ProcessImage, holding slots: [Int], generation: PolicyGeneration,
     ) throws(KernelError) -> Bool {
-        try selectors.answer(image, holding: slots, generation: generation)
+        guard try selectors.answer(image, holding: slots, generation: generation) else { return false }
+        try forgetIfOver(image)
+        return true
+    }
+
+    /// The kernel part removes answers on exec and exit: one that came after that would stay for good.
+    private func forgetIfOver(_ image: ProcessImage) throws(KernelError) {
+        if !table.isRunning(image) { try selectors.forget(image) }
     }
 
     /// Where managed processes are redirected from now on, and nowhere else.
@@ -244,16 +253,20 @@ extension KernelSession {
 
     /// Cuts every live connection that was opened as one of these, redirected or not, on both of its ends.
     ///
+    /// - Parameter process: nil: whoever opened it.
     /// - Returns: how many sockets that were; those of these network namespaces, or of this thread's.
     @discardableResult
     package func destroySockets(
-        of identities: Set<IdentityHandle>, in networks: [NetworkNamespace] = [],
+        of identities: Set<IdentityHandle>, openedBy process: ProcessKey? = nil, in networks: [NetworkNamespace] = [],
     ) throws(KernelError) -> Int {
         let flows = flows.fileDescriptor
         let cut: @Sendable () throws(KernelError) -> Int = { () throws(KernelError) in
             var diagnosis = try SocketDiagnosis()
             let found = try diagnosis.connections(taggedIn: flows)
-                .filter { identities.contains(IdentityHandle(rawValue: $0.flow.identity)) }
+                .filter {
+                    identities.contains(IdentityHandle(rawValue: $0.flow.identity))
+                        && (process == nil || process == ProcessKey($0.flow.process))
+                }
             for connection in found { try diagnosis.destroy(connection) }
             return found.count
         }

@@ -104,6 +104,8 @@ final class SelectorMaps: Sendable {
         }
     }
 
+    func forget(_ image: ProcessImage) throws(KernelError) { try answers.remove(image.abi) }
+
     /// 24 bits; see SELECTOR_TAG.
     private static let lastGeneration: UInt32 = 0xff_fffe
 

@@ -13,8 +13,8 @@ final class LiveConnections: Sendable {
         /// As the application sees it, like `destination`.
         let source: SocketAddress
         let destination: SocketAddress
-        /// The local one.
-        let workload: SPIFFEID
+        /// The local one; nil: relayed for a process without an identity.
+        let workload: SPIFFEID?
         let startedAt = Date()
         let bytes: ByteTally
         /// nil: not established yet, or plain text.
@@ -90,11 +90,12 @@ final class LiveConnections: Sendable {
 extension LiveConnections.Entry {
     /// - Returns: why the connection lost its right, or nil where it has it.
     func objection(_ routes: any RoutePolicy) -> String? {
-        switch direction {
+        guard let workload else { return nil }
+        return switch direction {
         case .outbound:
-            outboundObjection(routes.outbound(workload: workload, destination: destination, network: network))
+            objection(routes.outbound(workload: workload, destination: destination, network: network), to: workload)
         case .inbound:
-            inboundObjection(routes.inbound(destination: destination, network: network))
+            objection(routes.inbound(destination: destination, network: network), to: workload)
         }
     }
 
@@ -105,7 +106,7 @@ extension LiveConnections.Entry {
         }
     }
 
-    private func outboundObjection(_ route: OutboundRoute) -> String? {
+    private func objection(_ route: OutboundRoute, to workload: SPIFFEID) -> String? {
         if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
         guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
         guard let peer else { return nil }
@@ -113,7 +114,7 @@ extension LiveConnections.Entry {
         return decision.isAllowed ? nil : decision.reason
     }
 
-    private func inboundObjection(_ route: InboundRoute?) -> String? {
+    private func objection(_ route: InboundRoute?, to workload: SPIFFEID) -> String? {
         guard let route, route.workload == workload else { return "\(workload) does not listen there any more" }
         if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
         guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }

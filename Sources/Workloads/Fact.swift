@@ -26,7 +26,7 @@ extension ProcessFacts {
         case .argument(let index): argument(index)
         case .binaryPath: executable.pathIsForeign ? .unknown : .text(executable.path)
         case .binaryHash: executable.hash.map { .text($0) } ?? .unknown
-        case .scriptPath: scriptFact { executable.pathIsForeign ? nil : $0.path }
+        case .scriptPath: scriptFact { executable.pathIsForeign || $0.path.isEmpty ? nil : $0.path }
         case .scriptHash: scriptFact(\.hash)
         case .cgroup: hasComparedCgroup ? .text(cgroup) : .unknown
         case .parent: parentIdentity.map { .text($0) } ?? .absent

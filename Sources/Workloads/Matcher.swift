@@ -110,7 +110,8 @@ extension ProcessFacts {
         switch key {
         case .additionalGroupID: "more than \(Self.maximumAdditionalGroups) groups, so none is looked at"
         case .binaryPath: "\(executable.path), in a mount namespace of its own"
-        case .scriptPath: "\(script?.path ?? "none"), in a mount namespace of its own"
+        case .scriptPath where executable.pathIsForeign:
+            "\(script?.path ?? "none"), in a mount namespace of its own"
         default: "not known"
         }
     }

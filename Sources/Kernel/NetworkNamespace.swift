@@ -40,8 +40,9 @@ package final class NetworkNamespace: Sendable {
     }
 
     /// Runs `body` on a thread of its own that is in this namespace, and waits for it.
-    package func run<Result: Sendable>(_ body: @Sendable () throws(KernelError) -> Result) throws(KernelError) -> Result
-    {
+    package func run<Result: Sendable>(
+        _ body: @escaping @Sendable () throws(KernelError) -> Result
+    ) throws(KernelError) -> Result {
         try Self.inside(descriptor.number, body)
     }
 
@@ -57,25 +58,24 @@ package final class NetworkNamespace: Sendable {
         }
     }
 
-    /// setns(2) moves one thread, so it is done on one that ends afterwards.
+    /// setns(2) moves one thread, so it is done on one that ends afterwards. That one may let go of `body` a moment after
+    /// this has returned.
     private static func inside<Result: Sendable>(
-        _ descriptor: CInt, _ body: @Sendable () throws(KernelError) -> Result,
+        _ descriptor: CInt, _ body: @escaping @Sendable () throws(KernelError) -> Result,
     ) throws(KernelError) -> Result {
-        // The semaphore orders the one write before the one read, and `body` has returned by then.
+        // The semaphore orders the one write before the one read.
         nonisolated(unsafe) var outcome = Swift.Result<Result, KernelError>.failure(.namespaceRefused(errno: EAGAIN))
-        withoutActuallyEscaping(body) { body in
-            let done = DispatchSemaphore(value: 0)
-            let thread = Thread {
-                if set_network_namespace(descriptor) == 0 {
-                    do throws(KernelError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
-                } else {
-                    outcome = .failure(.namespaceRefused(errno: errno))
-                }
-                done.signal()
+        let done = DispatchSemaphore(value: 0)
+        let thread = Thread {
+            if set_network_namespace(descriptor) == 0 {
+                do throws(KernelError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
+            } else {
+                outcome = .failure(.namespaceRefused(errno: errno))
             }
-            thread.start()
-            done.wait()
+            done.signal()
         }
+        thread.start()
+        done.wait()
         return try outcome.get()
     }
 

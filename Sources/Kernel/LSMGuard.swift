@@ -22,6 +22,10 @@ package enum LSMGuard: Sendable, Equatable {
 extension KernelError {
     /// Without the loader's log, which is long where a whole type of program is refused.
     fileprivate var shortDescription: String {
-        if case .objectRefused(let errno, _) = self { "the kernel refuses its programs (errno \(errno))" } else { "\(self)" }
+        if case .objectRefused(let errno, _) = self {
+            "the kernel refuses its programs (errno \(errno))"
+        } else {
+            "\(self)"
+        }
     }
 }

@@ -35,6 +35,13 @@ static __always_inline void read_groups(struct task_struct *task,
 			      sizeof(credentials->groups), &groups->gid);
 }
 
+static __always_inline void set_class(struct decision *decision, __u32 field,
+				      __u32 class)
+{
+	decision->classes[field] = class;
+	decision->lost |= class == CLASS_LOST;
+}
+
 static __always_inline struct selector_row *row_of(__u32 generation,
 						   __u32 class)
 {
@@ -182,14 +189,15 @@ static __always_inline void classify(struct decision *decision,
 		class_of_number(generation, FIELD_GID, credentials->ids.gid);
 	for (field = FIELD_NAME; field < FIELD_CGROUP; field++)
 		if (decision->fields & (1U << field))
-			decision->classes[field] = class_of_process(
-				generation, field, facts, policy);
+			set_class(decision, field,
+				  class_of_process(generation, field, facts,
+						   policy));
 	for (field = FIELD_CGROUP; field <= FIELD_UNIT; field++)
 		if (decision->fields & (1U << field))
-			decision->classes[field] =
-				cgroup ? class_of_cgroup(generation, field,
-							 cgroup) :
-					 CLASS_UNKNOWN(field);
+			set_class(decision, field,
+				  cgroup ? class_of_cgroup(generation, field,
+							   cgroup) :
+					   CLASS_LOST);
 }
 
 /* Puts a class in the place of each group that some selector names, and 0 in
@@ -280,6 +288,10 @@ __noinline __u32 decide(struct scratch *scratch, struct process_facts *facts,
 	if (!decision->fields) /* No selector at all. */
 		return IDENTITY_NONE;
 	classify(decision, facts, &scratch->credentials, cgroup, policy);
+	if (decision->lost) { /* Fail closed: it could be managed. */
+		count(decisions_lost);
+		return IDENTITY_UNKNOWN;
+	}
 	if (decision->fields & (1U << FIELD_GROUPS))
 		classify_groups(decision, &scratch->credentials);
 	if (decision->fields & (1U << FIELD_USER_SPACE))

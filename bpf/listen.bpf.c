@@ -28,22 +28,30 @@ static __always_inline bool is_closed(__u16 port)
 	return !ports || (*ports & (1ULL << (port % 64)));
 }
 
+/* Without a count the first socket to close takes the record with it. */
+static __always_inline bool count_socket(const struct place *place)
+{
+	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, place);
+
+	if (!sockets)
+		return !bpf_map_update_elem(&listener_sockets, place,
+					    &(__u32){ 1 }, BPF_ANY);
+	__sync_fetch_and_add(sockets, 1);
+	return true;
+}
+
 /* Several sockets may share a place; the first managed one gives it its
  * identity, so that an unmanaged companion cannot take that away. */
 static __always_inline void add_listener(const struct place *place,
 					 const struct listener *listener)
 {
-	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, place);
 	struct listener *known = bpf_map_lookup_elem(&listeners, place);
+	bool kept = count_socket(place);
 
-	if (sockets)
-		__sync_fetch_and_add(sockets, 1);
-	else
-		bpf_map_update_elem(&listener_sockets, place, &(__u32){ 1 },
-				    BPF_ANY);
-	if (known && known->identity != IDENTITY_NONE)
-		return;
-	if (!bpf_map_update_elem(&listeners, place, listener, BPF_ANY))
+	if (!known || known->identity == IDENTITY_NONE)
+		kept &= !bpf_map_update_elem(&listeners, place, listener,
+					     BPF_ANY);
+	if (kept)
 		return;
 	count(listeners_lost);
 	if (listener->identity != IDENTITY_NONE)

@@ -95,6 +95,7 @@ struct decision {
 	__u32 classes[SELECTOR_FIELDS];
 	__u64 words; /* of the rows, not yet looked at: a set */
 	__u32 slot;  /* SELECTOR_SLOTS: none */
+	__u32 lost;  /* some class could not be found out */
 };
 
 /* Room for what is too large for the stack. A program takes one by `busy` and

@@ -1,5 +1,5 @@
 import CLibBPF
-import Glibc
+import Foundation
 
 /// One program of the object and the place it belongs to.
 struct Hook {
@@ -69,9 +69,7 @@ struct Attachment {
     }
 
     private func isAttachedHere(_ link: CInt, _ hook: Hook) -> Bool {
-        var info = bpf_link_info()
-        var size = UInt32(MemoryLayout<bpf_link_info>.size)
-        guard bpf_obj_get_info_by_fd(link, &info, &size) == 0 else { return false }
+        guard let info = info(of: link) else { return false }
         switch hook.place {
         case .kernel: return true
         case .cgroup: return info.cgroup.cgroup_id == cgroup.id
@@ -93,6 +91,32 @@ struct Attachment {
     /// A pin that is not there is no error.
     func detach(pin: String) {
         unlink("\(pinDirectory)/\(pin)")
+    }
+
+    /// Pins whose network namespace has ended: their links are attached to nothing any more.
+    ///
+    /// - Returns: cookies of those.
+    func removeEnded(_ program: String) -> [UInt64] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: pinDirectory)) ?? []
+        return names.filter { $0.hasPrefix(program + "-") }.compactMap { name in
+            guard let cookie = UInt64(name.dropFirst(program.utf8.count + 1)), hasEnded("\(pinDirectory)/\(name)")
+            else { return nil }
+            unlink("\(pinDirectory)/\(name)")
+            return cookie
+        }
+    }
+
+    private func hasEnded(_ pin: String) -> Bool {
+        let link = bpf_obj_get(pin)
+        guard link >= 0 else { return false }
+        defer { close(link) }
+        return info(of: link)?.netns.netns_ino == 0
+    }
+
+    private func info(of link: CInt) -> bpf_link_info? {
+        var info = bpf_link_info()
+        var size = UInt32(MemoryLayout<bpf_link_info>.size)
+        return bpf_obj_get_info_by_fd(link, &info, &size) == 0 ? info : nil
     }
 
     /// Pins beside the old link, then renames over it: the old one goes only once the new one stays.

@@ -187,13 +187,21 @@ private struct Place: Hashable {
 extension KernelSession {
     /// From now on connections of managed processes in this network namespace go to these listeners, which belong to it.
     package func serve(_ network: NetworkNamespace, listeners: ProxyListeners) throws(KernelError) {
+        try forgetEndedNetworks()
         try steering.begin(in: network, listeners: listeners, attachment: attachment)
     }
 
-    /// Connections of managed processes there are refused again.
+    /// Connections of managed processes there are refused again, and nobody reaches their listeners.
     package func abandon(network cookie: UInt64) throws(KernelError) {
-        try steering.end(in: cookie, attachment: attachment)
-        for key in listenerTable.keys where key.netns_cookie == cookie { try listenerTable.remove(key) }
+        try steering.end(in: cookie)
+        try forgetEndedNetworks()
+    }
+
+    /// Takes out what is left of network namespaces that have ended. Cheap where none has.
+    package func forgetEndedNetworks() throws(KernelError) {
+        let ended = try steering.forgetEnded(attachment)
+        guard !ended.isEmpty else { return }
+        for key in listenerTable.keys where ended.contains(key.netns_cookie) { try listenerTable.remove(key) }
     }
 
     /// Cookies of those that are served, or were by a former agent whose listeners are gone.

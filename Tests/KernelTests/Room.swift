@@ -29,20 +29,22 @@ final class Room {
 
     /// Makes a room, runs the test in it, and leaves nothing behind.
     ///
-    /// - Parameter older: scripts that run, as 1001, before the kernel part is loaded, each after these commands.
+    /// - Parameters:
+    ///   - older: scripts that run, as 1001, before the kernel part is loaded, each after these commands.
+    ///   - olderOutside: whether these are out of scope.
     static func with(
-        older: KeyValuePairs<String, [String]> = [:], _ body: (Room) throws -> Void,
+        older: KeyValuePairs<String, [String]> = [:], olderOutside: Bool = false, _ body: (Room) throws -> Void,
     ) throws {
         try #require(geteuid() == 0, "these tests load BPF programs: run them as root")
         let surroundings = try Surroundings()
         defer { surroundings.remove() }
         try surroundings.enter()
-        let room = try Room(surroundings, older: older)
+        let room = try Room(surroundings, older: older, outside: olderOutside)
         defer { room.leave() }
         try body(room)
     }
 
-    private init(_ surroundings: Surroundings, older: KeyValuePairs<String, [String]>) throws {
+    private init(_ surroundings: Surroundings, older: KeyValuePairs<String, [String]>, outside: Bool) throws {
         folder = surroundings.folder
         outer = surroundings.outer
         configuration = KernelConfiguration(
@@ -55,6 +57,7 @@ final class Room {
         ].map { try Socket(listeningAt: InternetEndpoint($0)) }
         workloads = try older.map { script, commands in
             let workload = try Workload(script, userID: 1001, folder: surroundings.folder)
+            if outside { try Self.admit(workload, to: surroundings.outer) }
             for command in commands { _ = try workload.run(command) }
             return workload
         }
@@ -178,7 +181,9 @@ final class Room {
     }
 
     /// Moves a workload to another cgroup; its sockets from then on belong there.
-    func admit(_ workload: Workload, to cgroup: Cgroup) throws {
+    func admit(_ workload: Workload, to cgroup: Cgroup) throws { try Self.admit(workload, to: cgroup) }
+
+    private static func admit(_ workload: Workload, to cgroup: Cgroup) throws {
         try String(workload.pid).write(toFile: cgroup.path + "/cgroup.procs", atomically: false, encoding: .utf8)
     }
 

@@ -53,8 +53,6 @@ static __always_inline void announce(struct task_struct *task,
 	struct ids ids;
 	__u32 identity, image;
 
-	if (!is_governed())
-		return;
 	identity = identify_current(&facts->key, NULL, &ids, &image);
 	if (identity == IDENTITY_NONE)
 		return;
@@ -116,6 +114,7 @@ int BPF_PROG(process_forked, struct task_struct *parent,
 	facts->identified = IDENTITY_NONE;
 	facts->asked = 0;
 	facts->image = 0;
+	facts->memo = (struct decision_memo){}; /* may have been half written */
 	barrier();
 	facts->key = key_of(child);
 	return 0;

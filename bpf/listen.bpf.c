@@ -11,9 +11,25 @@ static __always_inline bool is_v6only(struct bpf_sock *sk)
 	       BPF_CORE_READ_BITFIELD(inner, __sk_common.skc_ipv6only);
 }
 
+static __always_inline void close_port(__u16 port)
+{
+	__u32 word = port / 64;
+	__u64 *ports = bpf_map_lookup_elem(&closed_ports, &word);
+
+	if (ports)
+		__sync_fetch_and_or(ports, 1ULL << (port % 64));
+}
+
+static __always_inline bool is_closed(__u16 port)
+{
+	__u32 word = port / 64;
+	__u64 *ports = bpf_map_lookup_elem(&closed_ports, &word);
+
+	return !ports || (*ports & (1ULL << (port % 64)));
+}
+
 /* Several sockets may share a place; the first managed one gives it its
- * identity, so that an unmanaged companion cannot take that away. Without
- * room the place is reached by nobody: see steer(). */
+ * identity, so that an unmanaged companion cannot take that away. */
 static __always_inline void add_listener(const struct place *place,
 					 const struct listener *listener)
 {
@@ -27,8 +43,11 @@ static __always_inline void add_listener(const struct place *place,
 				    BPF_ANY);
 	if (known && known->identity != IDENTITY_NONE)
 		return;
-	if (bpf_map_update_elem(&listeners, place, listener, BPF_ANY))
-		count(listeners_lost);
+	if (!bpf_map_update_elem(&listeners, place, listener, BPF_ANY))
+		return;
+	count(listeners_lost);
+	if (listener->identity != IDENTITY_NONE)
+		close_port(place->endpoint.port); /* Fail closed. */
 }
 
 /* In the context of the process that calls listen(). */
@@ -203,7 +222,10 @@ int steer(struct bpf_sk_lookup *ctx)
 	if (bpf_map_lookup_elem(&upstream_clients, &connection))
 		return SK_PASS;
 	listener = listener_for(&connection.destination);
-	if (!listener || listener->identity == IDENTITY_NONE)
+	if (!listener)
+		return is_closed(connection.destination.port) ? SK_DROP :
+								SK_PASS;
+	if (listener->identity == IDENTITY_NONE)
 		return SK_PASS;
 	if (listener->identity >= IDENTITY_UNDECIDED)
 		/* Fail closed: refused until it is known who listens. */

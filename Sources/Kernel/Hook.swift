@@ -4,8 +4,8 @@ import Glibc
 /// One program of the object and the place it belongs to.
 struct Hook {
     enum Place {
-        /// A typed tracepoint: the whole machine.
-        case tracepoint
+        /// A typed tracepoint or a hook of the LSM: the whole machine.
+        case kernel
         case cgroup
         /// One network namespace each; see ``Steering``.
         case network(NetworkNamespace)
@@ -20,10 +20,10 @@ struct Hook {
     }
 
     static let all = [
-        Hook(program: "process_executed", place: .tracepoint),
-        Hook(program: "process_forked", place: .tracepoint),
-        Hook(program: "process_exited", place: .tracepoint),
-        Hook(program: "cgroup_removed", place: .tracepoint),
+        Hook(program: "process_executed", place: .kernel),
+        Hook(program: "process_forked", place: .kernel),
+        Hook(program: "process_exited", place: .kernel),
+        Hook(program: "cgroup_removed", place: .kernel),
         Hook(program: "follow_socket", place: .cgroup),
         Hook(program: "connect_ipv4", place: .cgroup),
         Hook(program: "connect_ipv6", place: .cgroup),
@@ -47,7 +47,7 @@ struct Attachment {
         defer { if target >= 0 { close(target) } }
         let link =
             switch hook.place {
-            case .tracepoint: bpf_program__attach(program)
+            case .kernel: bpf_program__attach(program)
             case .cgroup: bpf_program__attach_cgroup(program, target)
             case .network: bpf_program__attach_netns(program, target)
             }
@@ -58,7 +58,7 @@ struct Attachment {
 
     /// - Returns: false where nothing is pinned, or what is pinned is attached to another place.
     private func update(_ pin: String, to program: OpaquePointer, hook: Hook) throws(KernelError) -> Bool {
-        if case .tracepoint = hook.place { return false }
+        if case .kernel = hook.place { return false }
         let link = bpf_obj_get(pin)
         guard link >= 0 else { return false }
         defer { close(link) }
@@ -73,7 +73,7 @@ struct Attachment {
         var size = UInt32(MemoryLayout<bpf_link_info>.size)
         guard bpf_obj_get_info_by_fd(link, &info, &size) == 0 else { return false }
         switch hook.place {
-        case .tracepoint: return true
+        case .kernel: return true
         case .cgroup: return info.cgroup.cgroup_id == cgroup.id
         case .network(let network): return UInt64(info.netns.netns_ino) == network.inode
         }
@@ -82,7 +82,7 @@ struct Attachment {
     private func openTarget(_ hook: Hook) throws(KernelError) -> CInt {
         let descriptor: CInt
         switch hook.place {
-        case .tracepoint: return -1
+        case .kernel: return -1
         case .cgroup: descriptor = open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         case .network(let network): descriptor = fcntl(network.descriptor.number, F_DUPFD_CLOEXEC, 0)
         }

@@ -10,6 +10,8 @@ package import Workloads
 package final class KernelSession: Sendable {
     /// True when a former agent's maps and links were found pinned and are now this one's.
     package let adopted: Bool
+    /// Whether this kernel has the extra of BPF LSM.
+    package let lsmGuard: LSMGuard
     /// In the order the kernel told them; for one reader.
     package let events: AsyncStream<KernelEvent>
 
@@ -46,21 +48,29 @@ package final class KernelSession: Sendable {
         let attachment = Attachment(cgroup: cgroup, pinDirectory: pins.links)
         let session = try KernelSession(
             object, cgroup: cgroup, attachment: attachment, pins: pins, adopted: adopted,
+            lsmGuard: .attach(pins: pins, attachment: attachment),
         )
+        let agent: BPFMap<UInt32, agent_settings> = try object.map("agent")
         var settings = agent_settings()
         settings.cgroup_id = cgroup.id
         settings.outbound_port = configuration.outboundPort
+        settings.found_running = agent[0]?.found_running ?? 0
         try object.run("register_agent", context: settings)
         for hook in Hook.all { try attachment.attach(hook, of: object) }
-        if !adopted { try findWhatRuns(object) }
+        if settings.found_running == 0 { try findWhatRuns(object, noting: agent) }
         return session
     }
 
     /// Processes twice: one that was forked behind the iterator's back, by one not found yet, is found then.
-    private static func findWhatRuns(_ object: borrowing BPFObject) throws(KernelError) {
+    private static func findWhatRuns(
+        _ object: borrowing BPFObject, noting agent: BPFMap<UInt32, agent_settings>,
+    ) throws(KernelError) {
         try object.iterate("find_processes")
         try object.iterate("find_processes")
         try object.iterate("find_listeners")
+        guard var settings = agent[0] else { return }
+        settings.found_running = 1
+        try agent.set(settings, for: 0)
     }
 
     /// Detaches everything and forgets everything.
@@ -70,7 +80,9 @@ package final class KernelSession: Sendable {
 
     private init(
         _ object: borrowing BPFObject, cgroup: Cgroup, attachment: Attachment, pins: PinDirectory, adopted: Bool,
+        lsmGuard: LSMGuard,
     ) throws(KernelError) {
+        self.lsmGuard = lsmGuard
         self.cgroup = cgroup
         self.attachment = attachment
         self.adopted = adopted
@@ -91,6 +103,8 @@ package final class KernelSession: Sendable {
         ring = try EventRing(map: try object.ring("events")) { sample in
             guard let event = KernelEvent(sample) else { return }
             if case .dropped = told.yield(event) { undelivered.count.add(1, ordering: .relaxed) }
+        } ended: {
+            told.finish()
         }
     }
 }

@@ -1,5 +1,5 @@
 import CLibBPF
-import Foundation
+import Glibc
 import KernelABI
 
 /// A network namespace, held open: it lives at least as long as this does.
@@ -40,9 +40,8 @@ package final class NetworkNamespace: Sendable {
     }
 
     /// Runs `body` on a thread of its own that is in this namespace, and waits for it.
-    package func run<Result: Sendable>(
-        _ body: @escaping @Sendable () throws(KernelError) -> Result
-    ) throws(KernelError) -> Result {
+    package func run<Result: Sendable>(_ body: @Sendable () throws(KernelError) -> Result) throws(KernelError) -> Result
+    {
         try Self.inside(descriptor.number, body)
     }
 
@@ -58,24 +57,21 @@ package final class NetworkNamespace: Sendable {
         }
     }
 
-    /// setns(2) moves one thread, so it is done on one that ends afterwards. That one may let go of `body` a moment after
-    /// this has returned.
+    /// setns(2) moves one thread, so it is done on one that ends afterwards.
     private static func inside<Result: Sendable>(
-        _ descriptor: CInt, _ body: @escaping @Sendable () throws(KernelError) -> Result,
+        _ descriptor: CInt, _ body: @Sendable () throws(KernelError) -> Result,
     ) throws(KernelError) -> Result {
-        // The semaphore orders the one write before the one read.
+        // The thread has ended before anybody reads what it wrote.
         nonisolated(unsafe) var outcome = Swift.Result<Result, KernelError>.failure(.namespaceRefused(errno: EAGAIN))
-        let done = DispatchSemaphore(value: 0)
-        let thread = Thread {
-            if set_network_namespace(descriptor) == 0 {
+        withoutActuallyEscaping(body) { body in
+            ShortThread.run {
+                guard set_network_namespace(descriptor) == 0 else {
+                    outcome = .failure(.namespaceRefused(errno: errno))
+                    return
+                }
                 do throws(KernelError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
-            } else {
-                outcome = .failure(.namespaceRefused(errno: errno))
             }
-            done.signal()
         }
-        thread.start()
-        done.wait()
         return try outcome.get()
     }
 
@@ -90,4 +86,29 @@ package final class NetworkNamespace: Sendable {
 
     /// SO_NETNS_COOKIE, asm-generic/socket.h.
     private static let netnsCookieOption: CInt = 71
+}
+
+/// A thread that is waited for until it is gone: nothing holds on to its body any more then. Foundation's own gives no
+/// such promise.
+private final class ShortThread: Sendable {
+    private let body: @Sendable () -> Void
+
+    private init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    /// Does nothing at all where the machine has no room for another thread.
+    static func run(_ body: @escaping @Sendable () -> Void) {
+        let owned = Unmanaged.passRetained(ShortThread(body))
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<ShortThread>.fromOpaque(argument).takeRetainedValue().body() }
+                return nil
+            }, owned.toOpaque())
+        guard status == 0 else {
+            owned.release()
+            return
+        }
+        pthread_join(thread, nil)
+    }
 }

@@ -19,6 +19,8 @@ final class Room {
     /// Listens where they wanted to go.
     private let direct: [Socket]
 
+    private var cgroups: [Cgroup] = []
+
     static let outboundPort: UInt16 = 15001
     static let identity = IdentityHandle(rawValue: 7), otherIdentity = IdentityHandle(rawValue: 8)
     static let managedIPv4 = "10.99.0.1", managedIPv6 = "fd99::1", managedPort = 8000
@@ -82,17 +84,19 @@ final class Room {
     }
 
     /// One selector, one identity.
-    func install(_ selector: Selector) throws {
+    @discardableResult
+    func install(_ selector: Selector) throws -> PolicyGeneration {
         let program = SelectorProgram(slots: [.init(selector: selector, workloadID: "weather-agent")])
-        try kernel.install(program, handles: ["weather-agent": Self.identity])
+        return try kernel.install(program, handles: ["weather-agent": Self.identity])
     }
 
     /// Two identities, of which the first goes before the second.
-    func install(_ first: Selector, other second: Selector) throws {
+    @discardableResult
+    func install(_ first: Selector, other second: Selector) throws -> PolicyGeneration {
         let program = SelectorProgram(slots: [
             .init(selector: first, workloadID: "weather-agent"), .init(selector: second, workloadID: "other"),
         ])
-        try kernel.install(program, handles: ["weather-agent": Self.identity, "other": Self.otherIdentity])
+        return try kernel.install(program, handles: ["weather-agent": Self.identity, "other": Self.otherIdentity])
     }
 
     func start(_ script: String, userID: UInt32 = 1001) throws -> Workload {
@@ -178,6 +182,15 @@ final class Room {
         try String(workload.pid).write(toFile: cgroup.path + "/cgroup.procs", atomically: false, encoding: .utf8)
     }
 
+    /// Below the room's own.
+    func makeCgroup(_ name: String) throws -> Cgroup {
+        let path = configuration.cgroupPath + "/" + name
+        guard mkdir(path, 0o755) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+        let cgroup = try Cgroup(path: path)
+        cgroups.append(cgroup)
+        return cgroup
+    }
+
     /// Inode of each pin: another one is another link.
     func pinnedLinks() throws -> [String: UInt64] {
         let folder = configuration.pinDirectory + "/links"
@@ -192,6 +205,7 @@ final class Room {
         // All of them first: a traced process is not gone before its tracer is.
         for workload in workloads { workload.dismiss() }
         for workload in workloads { workload.stop() }
+        for cgroup in cgroups.reversed() { rmdir(cgroup.path) }
         stopProxy()
         try? KernelSession.uninstall(pinDirectory: configuration.pinDirectory)
     }

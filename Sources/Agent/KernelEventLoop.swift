@@ -34,7 +34,7 @@ struct KernelEventLoop: Sendable {
         switch event {
         case .listenerOpened, .listenerClosed: listenersChanged()
         case .identified(let process, let handle): arrivals.add { await identified(process, handle) }
-        case .unserved(let process, network: _): arrivals.add { await networks.needed(by: process) }
+        case .unserved(let process, network: _): arrivals.add { await serve(process) }
         case .undecided(let process): examinations.add { await decide(process) }
         case .credentialsChanged(let process, let handle):
             arrivals.add {
@@ -55,14 +55,19 @@ struct KernelEventLoop: Sendable {
 
     private func identified(_ process: ProcessKey, _ handle: IdentityHandle) async {
         guard let text = handles.workloadID(of: handle), let template = try? WorkloadIDTemplate(text) else {
-            return await networks.needed(by: process)
+            return await serve(process)
         }
         let workloadID = template.isTemplate ? await attestor.decide(process)?.workloadID : text
         await announce(process, workloadID)
     }
 
+    /// The kernel part sees every process start, and the sockets of those in scope alone.
+    private func serve(_ process: ProcessKey) async {
+        if kernel.isInScope(pid: process.pid) { await networks.needed(by: process) }
+    }
+
     private func announce(_ process: ProcessKey, _ workloadID: String?) async {
-        await networks.needed(by: process)
+        await serve(process)
         guard let workload = workloadID.flatMap(policy.current.spiffeID(forWorkloadID:)),
             identities.note(process, as: workload, isAlive: kernel.isAlive)
         else { return }

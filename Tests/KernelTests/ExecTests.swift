@@ -27,6 +27,35 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `a connection says which program of its process opened it`() throws {
+            try Room.with { room in
+                try room.install(Selector(userIDs: [1001]))
+                let workload = try room.startWitness()
+                let before = try #require(try room.dial(workload).flow)
+                #expect(before.image == room.kernel.record(of: workload.pid)?.image)
+                try workload.become("become \(Witness.install(as: "other", in: room.folder)) other")
+                let after = try #require(try room.dial(workload).flow)
+                #expect(after.image == room.kernel.record(of: workload.pid)?.image)
+                #expect(after.image.process == before.image.process && after.image.number > before.image.number)
+            }
+        }
+
+        @Test func `an answer for the program before an exec says nothing of the one after it`() throws {
+            try Room.with { room in
+                let selector = Selector(conditions: [.binaryHash: Condition(noneOf: [.text("0")])])
+                let program = SelectorProgram(slots: [.init(selector: selector, workloadID: "weather-agent")])
+                let generation = try room.kernel.install(program, handles: ["weather-agent": Room.identity])
+                let workload = try room.startWitness()
+                let former = try #require(room.kernel.record(of: workload.pid)?.image)
+                try workload.become("become \(Witness.install(as: "other", in: room.folder)) other")
+                #expect(try room.kernel.answer(former, holding: [0], generation: generation))
+                #expect(try room.identity(workload) == .undecided)
+                let image = try #require(room.kernel.record(of: workload.pid)?.image)
+                #expect(try room.kernel.answer(image, holding: [0], generation: generation))
+                #expect(try room.identity(workload) == Room.identity)
+            }
+        }
+
         @Test func `an exec that fails changes nothing`() throws {
             try Room.with { room in
                 try room.install(agent)

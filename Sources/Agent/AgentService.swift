@@ -79,15 +79,26 @@ package struct AgentService: Service {
             kernel: kernel, networks: networks, handles: handles, policy: policy, journal: journal, svids: svids,
             listenersChanged: { changes.continuation.yield() },
         )
+        let complete: @Sendable (Int32) async -> ProcessFacts? = { kernel.facts(of: $0) }
+        let served: @Sendable () async -> [NetworkNamespace] = { await networks.all }
+        let explainer = Explainer(
+            kernel: kernel, policy: policy, handles: handles, refusals: refusals, networks: served, complete: complete)
         let api = LocalAPI(
             socket: configuration.socket,
-            explainer: Explainer(kernel: kernel, policy: policy, refusals: refusals),
+            explainer: explainer,
+            connections: ConnectionFinder(
+                kernel: kernel, proxy: proxy, policy: policy, refusals: refusals, explainer: explainer, networks: served,
+            ),
+            drafts: DraftTrial(
+                kernel: kernel, policy: policy, agentGroup: { await link.spiffeID?.agentGroup }, complete: complete),
+            activity: WorkloadActivity(kernel: kernel, proxy: proxy, handles: handles, refusals: refusals),
             status: {
                 AgentSelfStatus(
                     spiffeID: await link.spiffeID?.description ?? "", version: policy.current.version,
                     controlPlane: follower.controlPlane, identities: policy.current.snapshot?.identities.count ?? 0,
-                    svids: await svids.count, connections: proxy.connectionCount,
+                    svids: await svids.count, connections: proxy.connectionCount, networks: await networks.all.count,
                     auditQueued: forwarder.backlog.queued, auditLost: forwarder.backlog.lost,
+                    kernel: KernelCounters(kernel.statistics()),
                 )
             },
             logger: logger,
@@ -103,6 +114,7 @@ package struct AgentService: Service {
             Activity("kernel events") { await events.run() },
             Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
             Activity("addresses") { await reporter.run() },
+            Activity("losses") { await LossWatch.run({ KernelCounters(kernel.statistics()) }, logger: logger) },
             Activity("local API") { try await api.run() },
         ])
     }

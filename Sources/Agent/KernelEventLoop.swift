@@ -20,7 +20,7 @@ struct KernelEventLoop: Sendable {
             case .unserved(let process, network: _): await networks.needed(by: process)
             case .undecided, .credentialsChanged: break
             case .refused(let process, destination: let destination, let reason):
-                journal.recordRefusal(process, reason: "\(reason) (\(destination))")
+                journal.recordRefusal(process, destination: destination, reason: "\(reason) (\(destination))")
             }
         }
     }

@@ -111,6 +111,9 @@ extension KernelSession {
         try selectors.install(SelectorTables(program, handles: handles), known: known)
     }
 
+    /// Of the policy in force.
+    package var generation: PolicyGeneration { selectors.generation }
+
     /// Takes former policies out of the kernel: some ten milliseconds, which nobody has to wait for.
     package func sweepPolicies() throws(KernelError) { try selectors.sweep() }
 
@@ -123,6 +126,9 @@ extension KernelSession {
     ) throws(KernelError) -> Bool {
         try selectors.answer(image, holding: slots, generation: generation)
     }
+
+    /// Whether ``answer(_:holding:generation:)`` was told of this image under the policy in force.
+    package func isAnswered(_ image: ProcessImage) -> Bool { selectors.isAnswered(image) }
 
     /// Where managed processes are redirected from now on, and nowhere else.
     ///
@@ -206,6 +212,9 @@ extension KernelSession {
     /// The processes the kernel part has seen as an identity, as it last told. Cheap: /proc is not read.
     package func identified() -> [ProcessKey: IdentityHandle] { table.identified() }
 
+    /// Its task name as of exec, where it runs now. Cheap: /proc is not read.
+    package func name(of process: ProcessKey) -> String? { table.name(of: process) }
+
     /// Whether this is a process that runs now. Cheap.
     package func isAlive(_ process: ProcessKey) -> Bool { table.isRecorded(process) }
 
@@ -222,6 +231,9 @@ extension KernelSession {
     package func flow(ofAccepted fd: CInt) -> KernelFlow? {
         flows[fd].flatMap { KernelFlow($0) }
     }
+
+    /// Of the map with the records of sockets.
+    var flowDescriptor: CInt { flows.fileDescriptor }
 
     /// To be called before `fd` connects: its connection reaches the application itself, which sees `client`.
     package func prepareUpstream(fd: CInt, client: InternetEndpoint) throws(KernelError) {

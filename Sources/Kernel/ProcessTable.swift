@@ -31,6 +31,13 @@ struct ProcessTable: Sendable {
         }
     }
 
+    func name(of process: ProcessKey) -> String? {
+        guard let record = records[UInt32(bitPattern: process.pid)], ProcessKey(record.key) == process else {
+            return nil
+        }
+        return withUnsafeBytes(of: record.name, text)
+    }
+
     func isRecorded(_ process: ProcessKey) -> Bool {
         records[UInt32(bitPattern: process.pid)].map { ProcessKey($0.key) == process } ?? false
     }

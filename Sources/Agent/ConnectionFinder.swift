@@ -29,7 +29,8 @@ package struct ConnectionFinder: Sendable {
     }
 
     /// - Parameters: both ends, in either order, as either end sees them.
-    package func find(_ one: InternetEndpoint, _ other: InternetEndpoint) async throws(Problem) -> ConnectionExplanation {
+    package func find(_ one: InternetEndpoint, _ other: InternetEndpoint) async throws(Problem) -> ConnectionExplanation
+    {
         if let report = proxy.connections().last(where: { $0.joins(one, other) }) { return await carried(report) }
         if let direct = await direct(one, other) { return direct }
         if let refusal = refusals.between(one, other) { return await refused(refusal, one, other) }
@@ -141,7 +142,9 @@ package struct ConnectionFinder: Sendable {
             return "direct: opened before its process was \(identity), or before the destination was managed; "
                 + "only new connections are redirected"
         }
-        return process.spiffeID.map { "direct: no managed workload listens at \(destination), so that \($0) dials it itself" }
+        return process.spiffeID.map {
+            "direct: no managed workload listens at \(destination), so that \($0) dials it itself"
+        }
             ?? "direct: its process has no identity, so its connections are left alone"
     }
 

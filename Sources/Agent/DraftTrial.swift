@@ -86,7 +86,8 @@ package struct DraftMerge: Sendable {
         if isOurs { identities.append(identity) }
         documents.append(
             .init(
-                kind: "WorkloadIdentity", name: identity.name, effect: effect, warnings: isOurs ? identity.warnings : [],
+                kind: "WorkloadIdentity", name: identity.name, effect: effect,
+                warnings: isOurs ? identity.warnings : [],
                 reason: isOurs
                     ? nil : "it is of agent group \(identity.agentGroup), this agent of \(agentGroup)",
             ))

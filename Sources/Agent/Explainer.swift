@@ -145,7 +145,8 @@ extension Explainer {
         if facts.argumentsTruncated { notes.append("argv was longer than what is kept; the end is missing above") }
         if facts.additionalGroupsTruncated {
             notes.append(
-                "more than \(ProcessFacts.maximumAdditionalGroups) additional groups: process:gid:additional never holds")
+                "more than \(ProcessFacts.maximumAdditionalGroups) additional groups: process:gid:additional never holds"
+            )
         }
         if facts.executable.pathIsForeign {
             notes.append(
@@ -162,7 +163,8 @@ extension Explainer {
             ["rests on claimed facts alone: whoever can start a process can have this identity"]
         case .workload: []
         case .nameless: ["refused: its connections get no SVID until its workloadID can be told"]
-        case .unmanaged: ["no identity: it connects without an SVID, and MUTUAL listeners of managed workloads refuse it"]
+        case .unmanaged:
+            ["no identity: it connects without an SVID, and MUTUAL listeners of managed workloads refuse it"]
         }
     }
 

@@ -48,7 +48,9 @@ package struct LocalAPI: Sendable {
     private var router: Router<BasicRequestContext> {
         let router = Router()
         router.get("/v1/explain") { request, _ in
-            try await Self.answer { () async throws(Problem) in try await explainer.explain(pid: try Self.pid(of: request)) }
+            try await Self.answer { () async throws(Problem) in
+                try await explainer.explain(pid: try Self.pid(of: request))
+            }
         }
         router.post("/v1/explain") { request, _ in
             try await Self.answer { () async throws(Problem) in

@@ -38,15 +38,20 @@ package struct MetricsPage: Sendable {
             + Self.gauge("networks", "\(status.networks)", "Network namespaces with the proxy in them.")
             + Self.gauge("audit_queued", "\(status.auditQueued)", "Audit events waiting to be sent.")
             + Self.counter("audit_lost", UInt64(status.auditLost), "Audit events that were given up.")
-            + Self.metric("agent_cpu_seconds_total", "counter", "CPU time of the agent.", [("", "\(activity.cpuSeconds)")])
+            + Self.metric(
+                "agent_cpu_seconds_total", "counter", "CPU time of the agent.", [("", "\(activity.cpuSeconds)")])
     }
 
     private var identities: [String] {
         family("workload_processes", "gauge", "Processes seen as this identity.") { "\($0.processes)" }
             + family("workload_outbound_connections", "gauge", "Live ones it opened.") { "\($0.outbound)" }
             + family("workload_inbound_connections", "gauge", "Live ones it serves.") { "\($0.inbound)" }
-            + family("workload_received_bytes_total", "counter", "Handed to its processes.") { "\($0.bytesToApplication)" }
-            + family("workload_sent_bytes_total", "counter", "Taken from its processes.") { "\($0.bytesFromApplication)" }
+            + family("workload_received_bytes_total", "counter", "Handed to its processes.") {
+                "\($0.bytesToApplication)"
+            }
+            + family("workload_sent_bytes_total", "counter", "Taken from its processes.") {
+                "\($0.bytesFromApplication)"
+            }
             + family("workload_refusals_total", "counter", "Connections and requests refused.") { "\($0.refusals)" }
     }
 

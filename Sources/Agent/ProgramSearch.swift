@@ -1,6 +1,7 @@
 import ControlPlaneAPI
 import Crypto
 import Foundation
+import Glibc
 import Workloads
 
 /// Finds the file a command names, as execvp(3) does.
@@ -64,8 +65,8 @@ struct FileOnDisk {
     var inode: UInt64 { UInt64(status.st_ino) }
 
     // The two halves of dev_t, sys/sysmacros.h.
-    private var major: UInt64 { status.st_dev >> 8 & 0xfff | status.st_dev >> 32 & ~0xfff }
-    private var minor: UInt64 { status.st_dev & 0xff | status.st_dev >> 12 & ~0xff }
+    private var major: UInt64 { UInt64(status.st_dev) >> 8 & 0xfff | UInt64(status.st_dev) >> 32 & ~0xfff }
+    private var minor: UInt64 { UInt64(status.st_dev) & 0xff | UInt64(status.st_dev) >> 12 & ~0xff }
 
     /// By its mode; root needs any of the three bits.
     func canBeExecuted(by caller: Caller) -> Bool {

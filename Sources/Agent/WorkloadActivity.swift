@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Glibc
 package import Kernel
 package import Proxy
 import SPIFFE
@@ -53,7 +54,7 @@ package struct WorkloadActivity: Sendable {
 
     private static var cpuSeconds: Double {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(RUSAGE_SELF.rawValue, &usage)
         return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
 }

@@ -55,7 +55,9 @@ package final class LocalAgentClient: Sendable {
         try await send(.GET, path)
     }
 
-    private func post<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws(ControlPlaneError) -> Answer {
+    private func post<Answer: Decodable>(
+        _ path: String, _ body: some Encodable
+    ) async throws(ControlPlaneError) -> Answer {
         let bytes: Data
         do { bytes = try WireCoding.encoder().encode(body) } catch {
             throw .unexpected(address: socket, status: 0, reason: "the question cannot be written as JSON: \(error)")

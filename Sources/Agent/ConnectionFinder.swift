@@ -78,7 +78,7 @@ package struct ConnectionFinder: Sendable {
     }
 
     private func listener(at destination: String, in network: UInt64) -> ProcessKey? {
-        guard let endpoint = InternetEndpoint(destination) else { return nil }
+        guard let endpoint = InternetEndpoint(parsing: destination) else { return nil }
         let sockets = ((try? kernel.listeners()) ?? []).filter { $0.network == network }
         return ([endpoint] + endpoint.wildcards).lazy
             .compactMap { place in sockets.first { $0.endpoint == place }?.process }.first

@@ -91,8 +91,10 @@ enum Shebang: Equatable {
     init(_ start: [UInt8]) {
         self = start.starts(with: [0x7f, 0x45, 0x4c, 0x46]) ? .binary : .neither
         guard start.starts(with: Array("#!".utf8)) else { return }
-        let line = start.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
-        let isWhole = 2 + line.count < start.count || start.count < Self.bytes
+        // The last byte that is read can only end the line.
+        let line = start.prefix(Self.bytes - 1).dropFirst(2).prefix { !Self.isEnd($0) }
+        let next = 2 + line.count
+        let isWhole = next >= start.count || Self.isEnd(start[next]) || Self.isBlank(start[next])
         let words = line.split(maxSplits: 1, omittingEmptySubsequences: true, whereSeparator: Self.isBlank)
         guard let interpreter = words.first else { return }
         // The name of an interpreter that may go on is not guessed at.
@@ -102,6 +104,8 @@ enum Shebang: Equatable {
             String(decoding: interpreter, as: UTF8.self),
             argument: rest.isEmpty ? nil : String(decoding: rest, as: UTF8.self))
     }
+
+    private static func isEnd(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == 0 }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 

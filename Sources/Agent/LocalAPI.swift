@@ -95,7 +95,7 @@ package struct LocalAPI: Sendable {
 
     private static func endpoint(_ name: String, of request: Request) throws(Problem) -> InternetEndpoint {
         let text = request.uri.queryParameters[Substring(name)].map(String.init) ?? ""
-        guard let endpoint = InternetEndpoint(text) else {
+        guard let endpoint = InternetEndpoint(parsing: text) else {
             throw Problem(
                 error: "endpoint_invalid",
                 message: "\(name): expected address:port or [v6-address]:port, found \"\(text)\"")

@@ -11,7 +11,7 @@ package struct InternetEndpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// - Parameter text: `192.0.2.1:80` or `[2001:db8::1]:80`.
-    package init?(_ text: String) {
+    package init?(parsing text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
         }

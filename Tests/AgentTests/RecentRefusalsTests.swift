@@ -9,7 +9,7 @@ import Workloads
 struct RecentRefusalsTests {
     private let memory = RecentRefusals()
 
-    private func endpoint(_ text: String) throws -> InternetEndpoint { try #require(InternetEndpoint(text)) }
+    private func endpoint(_ text: String) throws -> InternetEndpoint { try #require(InternetEndpoint(parsing: text)) }
 
     private func refusal(_ reason: String, _ change: (inout RecentRefusals.Refusal) -> Void) -> RecentRefusals.Refusal {
         var refusal = RecentRefusals.Refusal(reason: reason)
@@ -31,10 +31,10 @@ struct RecentRefusalsTests {
     }
 
     @Test func `what the kernel part refused is found by its destination alone, after all else`() throws {
-        memory.note(refusal("kernel") { $0.destination = InternetEndpoint("[::1]:80") })
+        memory.note(refusal("kernel") { $0.destination = InternetEndpoint(parsing: "[::1]:80") })
         #expect(memory.between(try endpoint("[::1]:9"), try endpoint("[::1]:80"))?.reason == "kernel")
         memory.note(refusal("proxy") { $0.connections = ["[::1]:9>[::1]:80"] })
-        memory.note(refusal("kernel again") { $0.destination = InternetEndpoint("[::1]:80") })
+        memory.note(refusal("kernel again") { $0.destination = InternetEndpoint(parsing: "[::1]:80") })
         #expect(memory.between(try endpoint("[::1]:9"), try endpoint("[::1]:80"))?.reason == "proxy")
     }
 
@@ -62,6 +62,6 @@ struct RecentRefusalsTests {
         "", "10.0.0.1", "10.0.0.1:", "10.0.0.1:65536", "::1:80", "[10.0.0.1]:80", "name:80", "[::1]", ":80",
     ])
     func `what is no end is none`(_ text: String) {
-        #expect(InternetEndpoint(text) == nil)
+        #expect(InternetEndpoint(parsing: text) == nil)
     }
 }

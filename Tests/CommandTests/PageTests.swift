@@ -138,7 +138,7 @@ struct TopTests {
         #expect(shown.count == 3 && shown.allSatisfy { $0.count <= 20 })
     }
 
-    @Test(arguments: [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")])
+    @Test(arguments: [(0.0, "0 B"), (1023.0, "1023 B"), (1536.0, "1.5 KiB"), (3_221_225_472.0, "3.0 GiB")])
     func `bytes are shown in their unit`(_ count: Double, _ text: String) {
         #expect(TopPage.bytes(count) == text)
     }

@@ -32,19 +32,21 @@ int decide_asked(void *unused)
 {
 	struct decision_request *request =
 		bpf_map_lookup_elem(&decision_asked, &(__u32){ 0 });
+	struct scratch *scratch = request ? take_scratch() : NULL;
 	struct process_facts *facts;
 	struct cgroup_facts *cgroup;
-	__u32 tgid, slot = SELECTOR_SLOTS;
+	__u32 tgid;
 	__u64 id;
 
-	if (!request)
-		return 0;
+	if (!request || !scratch)
+		return -1;
 	tgid = request->tgid;
 	id = request->cgroup_id;
 	facts = bpf_map_lookup_elem(&processes, &tgid);
 	cgroup = bpf_map_lookup_elem(&cgroups, &id);
-	request->identity = decide(facts, &request->credentials, cgroup,
-				   &slot);
-	request->slot = slot;
+	scratch->credentials = request->credentials;
+	request->identity = decide(scratch, facts, cgroup);
+	request->slot = scratch->decision.slot;
+	give_back(scratch);
 	return 0;
 }

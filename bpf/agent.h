@@ -52,18 +52,15 @@ static __always_inline bool is_served(__u64 netns_cookie)
 	return bpf_map_lookup_elem(&networks, &netns_cookie);
 }
 
-/* Whether there is a policy that a process could fall under. */
-static __always_inline bool is_governed(void)
+/* The policy in force; NULL where there is none yet. */
+static __always_inline struct policy *policy_in_force(__u32 *generation)
 {
 	__u32 *active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
-	struct policy *policy;
 	__u32 bank;
 
-	if (!active || !*active)
-		return false;
-	bank = *active & 1;
-	policy = bpf_map_lookup_elem(&policies, &bank);
-	return !policy || policy->fields;
+	*generation = active ? *active : 0;
+	bank = *generation & 1;
+	return *generation ? bpf_map_lookup_elem(&policies, &bank) : NULL;
 }
 
 /* - endpoint: NULL where there is none. */
@@ -84,7 +81,11 @@ report(__u32 kind, __u32 reason, const struct process_key *process,
 	event->identity = identity;
 	event->endpoint = endpoint ? *endpoint : (struct endpoint){};
 	event->netns_cookie = netns_cookie;
-	bpf_ringbuf_submit(event, 0);
+	/* Nobody waits for that one: the agent looks every few milliseconds, and
+	 * waking it costs more than the whole decision. */
+	bpf_ringbuf_submit(event, kind == EVENT_IDENTIFIED ?
+					  BPF_RB_NO_WAKEUP :
+					  0);
 }
 
 /* Says once a process who it is, once a policy that user space has to find
@@ -92,11 +93,10 @@ report(__u32 kind, __u32 reason, const struct process_key *process,
 static __always_inline void tell_identity(struct task_struct *task,
 					  struct process_facts *facts,
 					  __u32 identity,
-					  const struct endpoint *endpoint)
+					  const struct endpoint *endpoint,
+					  __u32 generation)
 {
 	__u64 netns_cookie = netns_of(task);
-	__u32 *active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
-	__u32 generation = active ? *active : 0;
 
 	if (identity == IDENTITY_UNDECIDED) {
 		if (facts->asked == generation)

@@ -144,6 +144,7 @@ __noinline int write_cgroup(struct cgroup_facts *facts, __u64 leaf)
 	return 0;
 }
 
+/* NULL without room: then nobody there can be decided by it. */
 static __always_inline struct cgroup_facts *cgroup_of(struct task_struct *task)
 {
 	static const struct cgroup_facts blank;
@@ -185,10 +186,8 @@ static __always_inline __u32 class_of_cgroup(__u32 generation, __u32 field,
 	__u64 *kept = &facts->classes[field != FIELD_CGROUP];
 	__u64 seen = *(volatile __u64 *)kept;
 
-	if (!is_of(seen, generation)) {
-		seen = kept_class(generation,
+	if (!is_of(seen, generation))
+		seen = keep_class(kept, generation,
 				  find_cgroup_class(generation, field, facts));
-		*(volatile __u64 *)kept = seen;
-	}
 	return seen;
 }

@@ -6,6 +6,9 @@
 
 #define SCRATCH_TRIES 8
 
+/* There was no memory to ask: nothing can be decided. Never kept. */
+#define CLASS_LOST 0xffffffff
+
 static __always_inline struct scratch *take_scratch(void)
 {
 	__u32 first = bpf_get_smp_processor_id();
@@ -28,18 +31,15 @@ static __always_inline void give_back(struct scratch *scratch)
 }
 
 /* - text: bytes in kernel memory, with the NUL where the text is complete.
- * - cached: where the answer for one generation is kept, as one word.
- * CLASS_UNKNOWN where no memory is left to ask. */
+ * CLASS_LOST where no memory is left to ask. */
 static __noinline __u32 class_of_text(__u32 generation, __u32 field,
 				      const void *text, __u32 length)
 {
 	struct scratch *scratch = take_scratch();
 	__u32 *class, answer = field;
 
-	if (!scratch) {
-		count(decisions_lost);
-		return CLASS_UNKNOWN(field);
-	}
+	if (!scratch)
+		return CLASS_LOST;
 	if (length > SELECTOR_TEXT_LEN)
 		length = SELECTOR_TEXT_LEN;
 	scratch->key.prefix_bits =
@@ -75,6 +75,14 @@ static __always_inline bool is_of(__u64 kept, __u32 generation)
 static __always_inline __u64 kept_class(__u32 generation, __u32 class)
 {
 	return (__u64)generation << CLASS_GENERATION_SHIFT | class;
+}
+
+static __always_inline __u32 keep_class(__u64 *kept, __u32 generation,
+					__u32 class)
+{
+	if (class != CLASS_LOST)
+		*(volatile __u64 *)kept = kept_class(generation, class);
+	return class;
 }
 
 struct word_search {
@@ -154,10 +162,8 @@ static __always_inline __u32 class_of_process(__u32 generation, __u32 field,
 	__u64 *kept = &facts->classes[field - FIELD_NAME];
 	__u64 seen = *(volatile __u64 *)kept;
 
-	if (!is_of(seen, generation)) {
-		seen = kept_class(generation, find_class(generation, field,
-							 facts, policy));
-		*(volatile __u64 *)kept = seen;
-	}
+	if (!is_of(seen, generation))
+		seen = keep_class(kept, generation,
+				  find_class(generation, field, facts, policy));
 	return seen;
 }

@@ -104,7 +104,7 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 		return refuse(REFUSED_DIRECT_DIAL, flow);
 
 	flow->identity = identify_current(&flow->process, &flow->destination,
-					  &flow->ids);
+					  &flow->ids, &flow->process.image);
 	if (flow->identity == IDENTITY_UNKNOWN)
 		return judge_unknown(sk, flow, protocol);
 	if (flow->identity == IDENTITY_NONE) {

@@ -51,11 +51,9 @@ static __always_inline void announce(struct task_struct *task,
 {
 	__u64 netns_cookie = netns_of(task);
 	struct ids ids;
-	__u32 identity;
+	__u32 identity, image;
 
-	if (!is_governed())
-		return;
-	identity = identify_current(&facts->key, NULL, &ids);
+	identity = identify_current(&facts->key, NULL, &ids, &image);
 	if (identity == IDENTITY_NONE)
 		return;
 	if (identity != IDENTITY_UNKNOWN && !is_served(netns_cookie))
@@ -68,23 +66,21 @@ int BPF_PROG(process_executed, struct task_struct *task, int old_pid,
 	     struct linux_binprm *program)
 {
 	struct mm_struct *memory = task->mm;
-	struct process_key parent = {}, key = key_of(task);
+	struct process_key parent = {}, key = key_of(task), former = key;
 	struct process_facts *facts = facts_of(&key);
-	__u32 image = 0;
 
 	if (facts) {
-		struct process_key former = image_of(facts);
-
 		parent = facts->parent;
-		image = facts->image;
-		bpf_map_delete_elem(&user_space_answers, &former);
+		former = image_of(facts);
 	}
 	facts = blank_record(task->tgid);
+	/* Only now: the agent looks for the record behind its answer. */
+	bpf_map_delete_elem(&user_space_answers, &former);
 	count(execs);
 	if (!facts || !memory)
 		return 0;
 	facts->parent = parent;
-	facts->image = image + 1;
+	facts->image = former.image + 1;
 	bpf_get_current_comm(facts->name, sizeof(facts->name));
 	write_executable(facts, task, memory);
 	write_argv(facts, memory);
@@ -116,6 +112,7 @@ int BPF_PROG(process_forked, struct task_struct *parent,
 	facts->identified = IDENTITY_NONE;
 	facts->asked = 0;
 	facts->image = 0;
+	facts->memo = (struct decision_memo){}; /* may have been half written */
 	barrier();
 	facts->key = key_of(child);
 	return 0;
@@ -125,17 +122,17 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exited, struct task_struct *task)
 {
 	struct process_key key = key_of(task);
+	struct process_key last = key;
 	struct process_facts *facts;
 
 	if (task->signal->live.counter)
 		return 0;
 	facts = facts_of(&key);
-	if (facts) {
-		struct process_key last = image_of(facts);
-
-		bpf_map_delete_elem(&user_space_answers, &last);
-	}
+	if (facts)
+		last = image_of(facts);
 	bpf_map_delete_elem(&processes, &key.tgid);
+	/* Only now: the agent looks for the record behind its answer. */
+	bpf_map_delete_elem(&user_space_answers, &last);
 	return 0;
 }
 

@@ -84,28 +84,30 @@ static __always_inline void connecting(struct bpf_sock_ops *ctx,
 		send_flow(ctx, bpf_sk_storage_get(&flows, sk, NULL, 0));
 }
 
-/* On the proxy's side: the record changes hands, and is gone from the table. */
-static __always_inline void receive_flow(struct bpf_sock_ops *ctx,
-					 struct bpf_sock *sk,
-					 const struct endpoint *remote)
+/* On the proxy's side: the record changes hands, and is gone from the table.
+ * Not inline, like its sibling: their stacks are not the decision's. */
+static __noinline int receive_flow(struct bpf_sock_ops *ctx,
+				   struct bpf_sock *sk,
+				   const struct endpoint *remote)
 {
 	struct place source = place_of(ctx, remote);
 	struct flow *sent = bpf_map_lookup_elem(&pending_flows, &source);
 	struct flow flow;
 
 	if (!sent)
-		return;
+		return 0;
 	flow = *sent;
 	flow.flags |= FLOW_ACCEPTED;
 	bpf_map_delete_elem(&pending_flows, &source);
 	bpf_sk_storage_get(&flows, sk, &flow, BPF_SK_STORAGE_GET_F_CREATE);
+	return 0;
 }
 
 /* On the application's side: the client it shall see. */
-static __always_inline void receive_client(struct bpf_sock_ops *ctx,
-					   struct bpf_sock *sk,
-					   const struct endpoint *local,
-					   const struct endpoint *remote)
+static __noinline int receive_client(struct bpf_sock_ops *ctx,
+				     struct bpf_sock *sk,
+				     const struct endpoint *local,
+				     const struct endpoint *remote)
 {
 	struct connection connection = {
 		.netns_cookie = bpf_get_netns_cookie(ctx),
@@ -116,10 +118,11 @@ static __always_inline void receive_client(struct bpf_sock_ops *ctx,
 
 	client = bpf_map_lookup_elem(&upstream_clients, &connection);
 	if (!client)
-		return;
+		return 0;
 	copy = *client;
 	bpf_sk_storage_get(&accepted_clients, sk, &copy,
 			   BPF_SK_STORAGE_GET_F_CREATE);
+	return 0;
 }
 
 static __always_inline void accepting(struct bpf_sock_ops *ctx,

@@ -30,5 +30,6 @@
 #include "listen.bpf.c"
 #include "socket.bpf.c"
 #include "iterate.bpf.c"
+#include "guard.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -35,14 +35,12 @@ static __always_inline void read_groups(struct task_struct *task,
 			      sizeof(credentials->groups), &groups->gid);
 }
 
-/* One decision on its way. */
-struct decision {
-	__u32 generation;
-	__u32 fields; /* those that any selector asks for */
-	__u32 classes[SELECTOR_FIELDS];
-	__u64 words; /* of the rows, not yet looked at: a set */
-	__u32 slot;  /* SELECTOR_SLOTS: none */
-};
+static __always_inline void set_class(struct decision *decision, __u32 field,
+				      __u32 class)
+{
+	decision->classes[field] = class;
+	decision->lost |= class == CLASS_LOST;
+}
 
 static __always_inline struct selector_row *row_of(__u32 generation,
 						   __u32 class)
@@ -50,6 +48,14 @@ static __always_inline struct selector_row *row_of(__u32 generation,
 	struct selector_class key = { generation, class };
 
 	return bpf_map_lookup_elem(&selector_rows, &key);
+}
+
+/* Where there is no row nobody is in it. The compiler would leave the mask out,
+ * the verifier wants to see it. */
+static __always_inline __u64 word_of(const struct selector_row *row, __u32 word)
+{
+	barrier_var(word);
+	return row ? row->words[word & (SELECTOR_WORDS - 1)] : 0;
 }
 
 /* BPF has no instruction for it, and branches would have the verifier follow
@@ -80,17 +86,16 @@ __noinline __u64 groups_word(struct decision *decision,
 	row = row_of(decision->generation, decision->classes[FIELD_GROUPS]);
 	if (!row)
 		return 0;
-	wanted = row->words[word];
+	wanted = word_of(row, word);
 	for (__u32 group = 0; group < CREDENTIALS_GROUPS; group++) {
 		__u32 class = credentials->groups[group];
 
 		if (!class)
 			continue;
 		row = row_of(decision->generation, class);
-		if (row)
-			wanted |= row->words[word];
+		wanted |= word_of(row, word);
 		row = row_of(decision->generation, class + 1);
-		allowed &= row ? row->words[word] : 0;
+		allowed &= word_of(row, word);
 	}
 	return wanted & allowed;
 }
@@ -108,7 +113,9 @@ __noinline __u64 matching_word(struct decision *decision,
 		if (!(decision->fields & (1U << field)))
 			continue;
 		row = row_of(decision->generation, decision->classes[field]);
-		matching &= row ? row->words[word] : 0;
+		matching &= word_of(row, word);
+		if (!matching)
+			return 0;
 	}
 	if (matching && (decision->fields & (1U << FIELD_GROUPS)))
 		matching &= groups_word(decision, credentials, word);
@@ -117,7 +124,7 @@ __noinline __u64 matching_word(struct decision *decision,
 			row_of(decision->generation,
 			       decision->classes[FIELD_USER_SPACE]);
 
-		matching &= row ? row->words[word] : 0;
+		matching &= word_of(row, word);
 	}
 	return matching;
 }
@@ -136,18 +143,19 @@ __noinline __u64 promising_words(struct decision *decision)
 			continue;
 		row = row_of(decision->generation, decision->classes[field]);
 		words &= row ? row->summary : 0;
+		if (!words)
+			return 0;
 	}
 	return words;
 }
 
 struct word_trial {
-	struct decision *decision;
-	struct credentials *credentials;
+	struct scratch *scratch;
 };
 
 static long try_word(__u32 index, struct word_trial *trial)
 {
-	struct decision *decision = trial->decision;
+	struct decision *decision = &trial->scratch->decision;
 	__u32 word;
 	__u64 matching;
 
@@ -155,7 +163,8 @@ static long try_word(__u32 index, struct word_trial *trial)
 		return 1;
 	word = lowest_bit(decision->words);
 	decision->words &= decision->words - 1;
-	matching = matching_word(decision, trial->credentials, word);
+	matching = matching_word(decision, &trial->scratch->credentials,
+				 word);
 	if (!matching)
 		return 0;
 	decision->slot = word * 64 + lowest_bit(matching);
@@ -180,14 +189,15 @@ static __always_inline void classify(struct decision *decision,
 		class_of_number(generation, FIELD_GID, credentials->ids.gid);
 	for (field = FIELD_NAME; field < FIELD_CGROUP; field++)
 		if (decision->fields & (1U << field))
-			decision->classes[field] = class_of_process(
-				generation, field, facts, policy);
+			set_class(decision, field,
+				  class_of_process(generation, field, facts,
+						   policy));
 	for (field = FIELD_CGROUP; field <= FIELD_UNIT; field++)
 		if (decision->fields & (1U << field))
-			decision->classes[field] =
-				cgroup ? class_of_cgroup(generation, field,
-							 cgroup) :
-					 CLASS_UNKNOWN(field);
+			set_class(decision, field,
+				  cgroup ? class_of_cgroup(generation, field,
+							   cgroup) :
+					   CLASS_LOST);
 }
 
 /* Puts a class in the place of each group that some selector names, and 0 in
@@ -254,75 +264,151 @@ static __always_inline __u32 name_slot(struct decision *decision)
 	return slot->identity;
 }
 
-/* The decision: identity of a process with these facts that now runs with
- * these credentials in this cgroup. Swift says the same in `Matcher.match`.
- * Of all selectors that hold the one of the lowest slot names it. Uses up the
- * groups. */
-__noinline __u32 decide(struct process_facts *facts,
-			struct credentials *credentials,
-			struct cgroup_facts *cgroup, __u32 *slot)
+/* The decision: identity of a process with these facts that now runs with the
+ * credentials in the scratch, in this cgroup. Swift says the same in
+ * `Matcher.match`. Of all selectors that hold the one of the lowest slot names
+ * it: scratch->decision.slot. Uses up the groups. */
+__noinline __u32 decide(struct scratch *scratch, struct process_facts *facts,
+			struct cgroup_facts *cgroup)
 {
-	__u32 *active = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
-	struct decision decision = { .slot = SELECTOR_SLOTS };
-	struct word_trial trial = { &decision, credentials };
+	struct word_trial trial = { scratch };
+	struct decision *decision;
 	struct policy *policy;
-	__u32 bank;
 
-	if (slot)
-		*slot = SELECTOR_SLOTS;
-	if (!active || !*active)
-		return IDENTITY_NONE;
-	decision.generation = *active;
-	bank = decision.generation & 1;
-	policy = bpf_map_lookup_elem(&policies, &bank);
-	if (!policy || !facts || !credentials)
+	if (!scratch || !facts)
 		return IDENTITY_UNKNOWN;
-	decision.fields = policy->fields;
-	if (!decision.fields) /* No selector at all. */
+	decision = &scratch->decision;
+	__builtin_memset(decision, 0, sizeof(*decision));
+	decision->slot = SELECTOR_SLOTS;
+	policy = policy_in_force(&decision->generation);
+	if (!policy)
+		return decision->generation ? IDENTITY_UNKNOWN : IDENTITY_NONE;
+	count(decisions);
+	decision->fields = policy->fields;
+	if (!decision->fields) /* No selector at all. */
 		return IDENTITY_NONE;
-	classify(&decision, facts, credentials, cgroup, policy);
-	if (decision.fields & (1U << FIELD_GROUPS))
-		classify_groups(&decision, credentials);
-	if (decision.fields & (1U << FIELD_USER_SPACE))
-		decision.classes[FIELD_USER_SPACE] = user_space_class(
-			decision.generation, facts);
-	decision.words = promising_words(&decision);
+	classify(decision, facts, &scratch->credentials, cgroup, policy);
+	if (decision->lost) { /* Fail closed: it could be managed. */
+		count(decisions_lost);
+		return IDENTITY_UNKNOWN;
+	}
+	if (decision->fields & (1U << FIELD_GROUPS))
+		classify_groups(decision, &scratch->credentials);
+	if (decision->fields & (1U << FIELD_USER_SPACE))
+		decision->classes[FIELD_USER_SPACE] =
+			user_space_class(decision->generation, facts);
+	decision->words = promising_words(decision);
 	bpf_loop(SELECTOR_WORDS, try_word, &trial, 0);
-	if (slot)
-		*slot = decision.slot;
-	return name_slot(&decision);
+	return name_slot(decision);
 }
 
-static __always_inline __u32 decide_task(struct task_struct *task,
+static __always_inline bool same_ids(const struct ids *left,
+				     const struct ids *right)
+{
+	return left->euid == right->euid && left->uid == right->uid &&
+	       left->egid == right->egid && left->gid == right->gid;
+}
+
+/* Adding nothing is a barrier: neither of the two reads of `sequence` can swap
+ * with what is read between them. */
+static __always_inline bool recall(struct process_facts *facts,
+				   const struct decision_memo *asked,
+				   __u32 *identity)
+{
+	struct decision_memo *memo = &facts->memo;
+	__u32 before = __sync_fetch_and_add(&memo->sequence, 0);
+	bool holds = memo->generation == asked->generation &&
+		     memo->cgroup_id == asked->cgroup_id &&
+		     same_ids(&memo->ids, &asked->ids);
+
+	*identity = memo->identity;
+	return holds && !(before & 1) &&
+	       __sync_fetch_and_add(&memo->sequence, 0) == before;
+}
+
+static __always_inline void keep(struct process_facts *facts,
+				 const struct decision_memo *decided)
+{
+	struct decision_memo *memo = &facts->memo;
+	__u32 before = *(volatile __u32 *)&memo->sequence;
+
+	if ((before & 1) ||
+	    __sync_val_compare_and_swap(&memo->sequence, before,
+					before + 1) != before)
+		return; /* Another thread is at it. */
+	memo->generation = decided->generation;
+	memo->ids = decided->ids;
+	memo->cgroup_id = decided->cgroup_id;
+	memo->identity = decided->identity;
+	__sync_fetch_and_add(&memo->sequence, 1);
+}
+
+/* Whether a decision rests on nothing but the facts and what the memo holds.
+ * Groups are not in it. What user space has still to say can only take
+ * selectors away that need it, so it changes no decision made without. */
+static __always_inline bool can_be_kept(const struct policy *policy,
+					const struct process_facts *facts,
+					const struct decision_memo *decided)
+{
+	if (decided->identity >= IDENTITY_UNDECIDED ||
+	    (policy->fields & (1U << FIELD_GROUPS)))
+		return false;
+	return !(policy->fields & (1U << FIELD_USER_SPACE)) ||
+	       !user_space_class(decided->generation, facts);
+}
+
+#define FIELDS_OF_CGROUPS (1U << FIELD_CGROUP | 1U << FIELD_UNIT)
+
+static __always_inline __u32 decide_anew(struct task_struct *task,
 					 struct process_facts *facts,
-					 struct credentials *credentials)
+					 const struct policy *policy,
+					 const struct ids *ids)
 {
-	read_ids(task, &credentials->ids);
-	read_groups(task, credentials);
-	return decide(facts, credentials, cgroup_of(task), NULL);
-}
-
-/* Identity of the current process, told to user space when it is new.
- * - ids: what it was decided by, for the caller. */
-static __always_inline __u32
-identify_current(const struct process_key *process,
-		 const struct endpoint *endpoint, struct ids *ids)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct process_facts *facts = facts_of(process);
-	struct scratch *scratch;
+	struct scratch *scratch = take_scratch();
+	struct cgroup_facts *cgroup = NULL;
 	__u32 identity;
 
-	read_ids(task, ids);
-	if (!facts)
-		return is_governed() ? IDENTITY_UNKNOWN : IDENTITY_NONE;
-	scratch = take_scratch();
 	if (!scratch) {
 		count(decisions_lost);
 		return IDENTITY_UNKNOWN;
 	}
-	identity = decide_task(task, facts, &scratch->credentials);
+	scratch->credentials.ids = *ids;
+	if (policy->fields & (1U << FIELD_GROUPS))
+		read_groups(task, &scratch->credentials);
+	if (policy->fields & FIELDS_OF_CGROUPS)
+		cgroup = cgroup_of(task);
+	identity = decide(scratch, facts, cgroup);
 	give_back(scratch);
-	tell_identity(task, facts, identity, endpoint);
 	return identity;
+}
+
+/* Identity of the current process, told to user space when it is new.
+ * - ids: what it was decided by, for the caller.
+ * - image: of which of its execs that holds; another one may come before
+ *   user space looks. */
+static __always_inline __u32
+identify_current(const struct process_key *process,
+		 const struct endpoint *endpoint, struct ids *ids,
+		 __u32 *image)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process_facts *facts = facts_of(process);
+	struct decision_memo memo = {};
+	struct policy *policy = policy_in_force(&memo.generation);
+
+	read_ids(task, ids);
+	if (!policy || !policy->fields)
+		return IDENTITY_NONE; /* Nobody can be anybody. */
+	if (!facts)
+		return IDENTITY_UNKNOWN;
+	*image = facts->image;
+	memo.ids = *ids;
+	memo.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	if (!recall(facts, &memo, &memo.identity)) {
+		memo.identity = decide_anew(task, facts, policy, ids);
+		if (can_be_kept(policy, facts, &memo))
+			keep(facts, &memo);
+	}
+	tell_identity(task, facts, memo.identity, endpoint, memo.generation);
+	return memo.identity;
 }

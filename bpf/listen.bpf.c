@@ -11,24 +11,51 @@ static __always_inline bool is_v6only(struct bpf_sock *sk)
 	       BPF_CORE_READ_BITFIELD(inner, __sk_common.skc_ipv6only);
 }
 
+static __always_inline void close_port(__u16 port)
+{
+	__u32 word = port / 64;
+	__u64 *ports = bpf_map_lookup_elem(&closed_ports, &word);
+
+	if (ports)
+		__sync_fetch_and_or(ports, 1ULL << (port % 64));
+}
+
+static __always_inline bool is_closed(__u16 port)
+{
+	__u32 word = port / 64;
+	__u64 *ports = bpf_map_lookup_elem(&closed_ports, &word);
+
+	return !ports || (*ports & (1ULL << (port % 64)));
+}
+
+/* Without a count the first socket to close takes the record with it. */
+static __always_inline bool count_socket(const struct place *place)
+{
+	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, place);
+
+	if (!sockets)
+		return !bpf_map_update_elem(&listener_sockets, place,
+					    &(__u32){ 1 }, BPF_ANY);
+	__sync_fetch_and_add(sockets, 1);
+	return true;
+}
+
 /* Several sockets may share a place; the first managed one gives it its
- * identity, so that an unmanaged companion cannot take that away. Without
- * room the place is reached by nobody: see steer(). */
+ * identity, so that an unmanaged companion cannot take that away. */
 static __always_inline void add_listener(const struct place *place,
 					 const struct listener *listener)
 {
-	__u32 *sockets = bpf_map_lookup_elem(&listener_sockets, place);
 	struct listener *known = bpf_map_lookup_elem(&listeners, place);
+	bool kept = count_socket(place);
 
-	if (sockets)
-		__sync_fetch_and_add(sockets, 1);
-	else
-		bpf_map_update_elem(&listener_sockets, place, &(__u32){ 1 },
-				    BPF_ANY);
-	if (known && known->identity != IDENTITY_NONE)
+	if (!known || known->identity == IDENTITY_NONE)
+		kept &= !bpf_map_update_elem(&listeners, place, listener,
+					     BPF_ANY);
+	if (kept)
 		return;
-	if (bpf_map_update_elem(&listeners, place, listener, BPF_ANY))
-		count(listeners_lost);
+	count(listeners_lost);
+	if (listener->identity != IDENTITY_NONE)
+		close_port(place->endpoint.port); /* Fail closed. */
 }
 
 /* In the context of the process that calls listen(). */
@@ -43,8 +70,9 @@ static __always_inline void open_listener(struct bpf_sock_ops *ctx,
 
 	if (!agent || same_process(&listener.process, &agent->process))
 		return;
-	listener.identity =
-		identify_current(&listener.process, &local, &listener.ids);
+	listener.identity = identify_current(&listener.process, &local,
+					     &listener.ids,
+					     &listener.process.image);
 	if (ctx->family == AF_INET6 && is_v6only(sk))
 		listener.flags = LISTENER_V6ONLY;
 	add_listener(&place, &listener);
@@ -85,12 +113,12 @@ static __always_inline int judge_bind(struct bpf_sock *sk,
 	struct process_key process = current_process();
 	struct agent_settings *agent = settings();
 	struct ids ids;
-	__u32 identity;
+	__u32 identity, image = 0;
 
 	if (!agent || sk->type != SOCK_STREAM || is_served(netns_cookie) ||
 	    same_process(&process, &agent->process))
 		return 1;
-	identity = identify_current(&process, local, &ids);
+	identity = identify_current(&process, local, &ids, &image);
 	if (identity == IDENTITY_NONE || identity == IDENTITY_UNKNOWN)
 		return 1;
 	count(refusals);
@@ -202,7 +230,10 @@ int steer(struct bpf_sk_lookup *ctx)
 	if (bpf_map_lookup_elem(&upstream_clients, &connection))
 		return SK_PASS;
 	listener = listener_for(&connection.destination);
-	if (!listener || listener->identity == IDENTITY_NONE)
+	if (!listener)
+		return is_closed(connection.destination.port) ? SK_DROP :
+								SK_PASS;
+	if (listener->identity == IDENTITY_NONE)
 		return SK_PASS;
 	if (listener->identity >= IDENTITY_UNDECIDED)
 		/* Fail closed: refused until it is known who listens. */

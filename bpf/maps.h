@@ -88,6 +88,16 @@ struct {
 	__type(value, struct user_space_answer);
 } user_space_answers SEC(".maps");
 
+/* One decision on its way. */
+struct decision {
+	__u32 generation;
+	__u32 fields; /* those that any selector asks for */
+	__u32 classes[SELECTOR_FIELDS];
+	__u64 words; /* of the rows, not yet looked at: a set */
+	__u32 slot;  /* SELECTOR_SLOTS: none */
+	__u32 lost;  /* some class could not be found out */
+};
+
 /* Room for what is too large for the stack. A program takes one by `busy` and
  * gives it back; another that runs meanwhile takes another. */
 #define SCRATCH_SLOTS 64
@@ -95,7 +105,10 @@ struct scratch {
 	__u32 busy;
 	union {
 		struct selector_text key;
-		struct credentials credentials;
+		struct {
+			struct credentials credentials;
+			struct decision decision;
+		};
 		__u8 path[2 * PROCESS_PATH_LEN];
 	};
 };
@@ -210,6 +223,16 @@ struct {
 	__type(key, struct place);
 	__type(value, __u32);
 } listener_sockets SEC(".maps");
+
+/* Ports of which a listener found no room in `listeners`: a set of bits, which
+ * is never full. Nobody reaches them. Written: listen.bpf.c; cleared: the
+ * agent. Read: listen.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536 / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} closed_ports SEC(".maps");
 
 /* The proxy's listeners. The kernel removes an entry when its socket closes.
  * Written: the agent. */

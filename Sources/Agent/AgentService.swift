@@ -25,6 +25,8 @@ package struct AgentService: Service {
         let lastSnapshot = try file.load()
         let policy = PolicyBoard()
         let handles = HandleTable()
+        let hasher = FileHasher()
+        let attestor = Attestor(kernel: kernel, hasher: hasher)
         let refusals = RecentRefusals()
         let evidence: @Sendable (ProcessKey) -> ProcessEvidence? = { key in
             kernel.facts(of: key.pid).flatMap { $0.key == key ? ProcessEvidence($0) : nil }
@@ -42,7 +44,7 @@ package struct AgentService: Service {
         let changes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let proxy = LoopbackProxy(
             dependencies: ProxyDependencies(
-                flows: KernelFlows(kernel: kernel, policy: policy, handles: handles),
+                flows: KernelFlows(kernel: kernel, policy: policy, handles: handles, attestor: attestor),
                 svids: svids,
                 routes: AgentRoutes(kernel: kernel, policy: policy, handles: handles),
                 tokens: tokens,
@@ -56,11 +58,19 @@ package struct AgentService: Service {
             changed: { changes.continuation.yield() },
         )
         let enforcer = Enforcer(
-            networks: networks, kernel: kernel, policy: policy, handles: handles, proxy: proxy, logger: logger)
+            networks: networks, kernel: kernel, policy: policy, handles: handles, attestor: attestor, proxy: proxy,
+            logger: logger, listenersChanged: { changes.continuation.yield() },
+        )
         let reporter = EndpointReporter(enforcer: enforcer, link: link, logger: logger)
 
-        // What a reboot or a crash left behind is enforced before anything can connect through here.
-        if let lastSnapshot { try await enforcer.enforce(lastSnapshot) }
+        // What a reboot or a crash left behind is enforced before anything can connect through here, and every listener is
+        // decided before connections are steered: those of programs that ran before are never interrupted.
+        let patience = Duration.seconds(60)
+        if let lastSnapshot {
+            try await enforcer.enforce(lastSnapshot, patience: patience)
+        } else {
+            try await enforcer.redecideListeners(patience: patience)
+        }
         try await networks.serveOwn()
 
         let follower = PolicyFollower(
@@ -72,17 +82,22 @@ package struct AgentService: Service {
                 await svids.retain { current.identity(of: $0) != nil }
                 await tokens.retain(snapshot.resources)
             },
-            connected: { await reporter.refresh() },
+            connected: {
+                enforcer.sweep()
+                await reporter.refresh()
+            },
             logger: logger,
         )
         let events = KernelEventLoop(
-            kernel: kernel, networks: networks, handles: handles, policy: policy, journal: journal, svids: svids,
+            kernel: kernel, networks: networks, handles: handles, policy: policy, attestor: attestor,
+            enforcer: enforcer, journal: journal, svids: svids,
             listenersChanged: { changes.continuation.yield() },
         )
-        let complete: @Sendable (Int32) async -> ProcessFacts? = { kernel.facts(of: $0) }
+        let inspection = ProcessInspection(kernel: kernel, policy: policy, hasher: hasher)
         let served: @Sendable () async -> [NetworkNamespace] = { await networks.all }
         let explainer = Explainer(
-            kernel: kernel, policy: policy, handles: handles, refusals: refusals, networks: served, complete: complete)
+            kernel: kernel, policy: policy, handles: handles, refusals: refusals, networks: served,
+            inspection: inspection)
         let api = LocalAPI(
             socket: configuration.socket,
             explainer: explainer,
@@ -90,7 +105,7 @@ package struct AgentService: Service {
                 kernel: kernel, proxy: proxy, policy: policy, refusals: refusals, explainer: explainer, networks: served,
             ),
             drafts: DraftTrial(
-                kernel: kernel, policy: policy, agentGroup: { await link.spiffeID?.agentGroup }, complete: complete),
+                kernel: kernel, policy: policy, inspection: inspection, agentGroup: { await link.spiffeID?.agentGroup }),
             activity: WorkloadActivity(kernel: kernel, proxy: proxy, handles: handles, refusals: refusals),
             status: {
                 AgentSelfStatus(

@@ -54,7 +54,7 @@ package struct ConnectionFinder: Sendable {
         found.at = report.startedAt
         found.bytesToApplication = report.bytesToApplication
         found.bytesFromApplication = report.bytesFromApplication
-        found.workload = report.workload.description
+        found.workload = report.workload?.description
         found.peer = report.peer?.description
         found.svidSerial = report.svidSerial
         found.peerSVIDSerial = report.peerSVIDSerial
@@ -66,13 +66,17 @@ package struct ConnectionFinder: Sendable {
     }
 
     private static func reason(_ report: ConnectionReport) -> String {
+        guard let workload = report.workload else {
+            return
+                "redirected until it was known what its process is; as that has no identity, it is passed on as it is"
+        }
         let established = report.peer != nil || report.plainText
         return switch report.direction {
         case .outbound:
-            "redirected: its process is \(report.workload), and a managed workload listens at the destination"
+            "redirected: its process is \(workload), and a managed workload listens at the destination"
                 + (established ? "" : "; still being established")
         case .inbound:
-            "redirected: \(report.workload) listens at the destination"
+            "redirected: \(workload) listens at the destination"
                 + (report.plainText ? ", in mode PERMISSIVE" : established ? "" : "; still being established")
         }
     }
@@ -129,6 +133,10 @@ package struct ConnectionFinder: Sendable {
     private func outboundReason(
         _ socket: KernelSocket, _ process: Explanation?, _ destination: InternetEndpoint, _ network: UInt64,
     ) -> String {
+        if socket.record?.isRedirected == true, let process, process.spiffeID == nil {
+            return
+                "redirected until it was known what its process is; as that has no identity, the proxy passes it on as it is"
+        }
         if socket.record?.isRedirected == true {
             return "redirected to the proxy, which has not taken it up yet, or has just ended it"
         }

@@ -8,16 +8,16 @@ package struct DraftTrial: Sendable {
     private let kernel: KernelSession
     private let policy: PolicyBoard
     private let agentGroup: @Sendable () async -> String?
-    private let complete: @Sendable (Int32) async -> ProcessFacts?
+    private let inspection: ProcessInspection
 
     package init(
-        kernel: KernelSession, policy: PolicyBoard, agentGroup: @escaping @Sendable () async -> String?,
-        complete: @escaping @Sendable (Int32) async -> ProcessFacts?,
+        kernel: KernelSession, policy: PolicyBoard, inspection: ProcessInspection,
+        agentGroup: @escaping @Sendable () async -> String?,
     ) {
         self.kernel = kernel
         self.policy = policy
         self.agentGroup = agentGroup
-        self.complete = complete
+        self.inspection = inspection
     }
 
     package func run(_ draft: DraftQuestion) async throws(Problem) -> DraftReport {
@@ -48,9 +48,9 @@ package struct DraftTrial: Sendable {
         for place in processes.indices {
             let facts = processes[place]
             guard before.needsUserSpace(facts) || after.needsUserSpace(facts),
-                let completed = await complete(facts.key.pid), completed.key == facts.key
+                let found = await inspection.inspect(pid: facts.key.pid), found.facts.key == facts.key
             else { continue }
-            processes[place] = completed
+            processes[place] = found.facts
         }
         return processes
     }

@@ -33,6 +33,9 @@ package actor EndpointReporter {
     }
 
     package func run() async {
-        while (try? await Task.sleep(for: .seconds(30))) != nil { await refresh() }
+        while (try? await Task.sleep(for: .seconds(30))) != nil {
+            await enforcer.forgetClosedListeners()
+            await refresh()
+        }
     }
 }

@@ -84,6 +84,11 @@ package struct EnforcedPolicy: Sendable {
         identity(of: workload) != nil && !withdrawn.contains(workload)
     }
 
+    /// Whether some identity gives this workload ID, or is written so.
+    func knows(_ workloadID: String) -> Bool {
+        spiffeID(forWorkloadID: workloadID).map(owns) == true || program.slots.contains { $0.workloadID == workloadID }
+    }
+
     package func spiffeID(forWorkloadID workloadID: String) -> SPIFFEID? {
         guard let domain = snapshot?.trustDomain else { return nil }
         return try? SPIFFEID(trustDomain: domain, path: "/" + workloadID)

@@ -1,7 +1,7 @@
 package import ControlPlaneAPI
 package import Kernel
 import SPIFFE
-package import Workloads
+import Workloads
 
 /// Answers "which identity is this process, and why": the same decision the kernel makes, with its evidence.
 package struct Explainer: Sendable {
@@ -10,26 +10,24 @@ package struct Explainer: Sendable {
     private let handles: HandleTable
     private let refusals: RecentRefusals
     private let networks: @Sendable () async -> [NetworkNamespace]
-    private let complete: @Sendable (Int32) async -> ProcessFacts?
+    private let inspection: ProcessInspection
 
-    /// - Parameters:
-    ///   - networks: those that are served, the agent's own first.
-    ///   - complete: what is known of a process with what user space finds out; nil for one that is gone.
+    /// - Parameter networks: those that are served, the agent's own first.
     package init(
         kernel: KernelSession, policy: PolicyBoard, handles: HandleTable, refusals: RecentRefusals,
         networks: @escaping @Sendable () async -> [NetworkNamespace],
-        complete: @escaping @Sendable (Int32) async -> ProcessFacts?,
+        inspection: ProcessInspection,
     ) {
         self.kernel = kernel
         self.policy = policy
         self.handles = handles
         self.refusals = refusals
         self.networks = networks
-        self.complete = complete
+        self.inspection = inspection
     }
 
     package func explain(pid: Int32) async throws(Problem) -> Explanation {
-        guard let facts = await complete(pid) else {
+        guard let found = await inspection.inspect(pid: pid) else {
             throw Problem(
                 error: "process_unknown",
                 message:
@@ -37,9 +35,9 @@ package struct Explainer: Sendable {
                     + "namespace, and where the table of processes was full (tidemark status --agent) restart the process",
             )
         }
-        var explanation = await explain(facts)
+        var explanation = await explain(found.facts)
         explanation.network = await place(ofPID: pid)
-        explanation.notes += liveNotes(facts, explanation.network)
+        explanation.notes += liveNotes(found, explanation.network)
         return explanation
     }
 
@@ -47,7 +45,7 @@ package struct Explainer: Sendable {
     package func explain(_ question: ExecQuestion) async throws(Problem) -> Explanation {
         let exec = try HypotheticalExec(question)
         var facts = exec.facts
-        if let parent = await complete(question.parent) {
+        if let parent = await inspection.inspect(pid: question.parent)?.facts {
             let identity = policy.current.matcher.verdict(on: parent).workloadID
             facts.parent = parent.key
             facts.parentIdentity = identity
@@ -100,13 +98,13 @@ extension Explainer {
     }
 
     /// Which keys the kernel part waits for; nil where it does not.
-    private func awaited(_ facts: ProcessFacts) -> String? {
-        guard policy.current.matcher.needsUserSpace(facts), let record = kernel.record(of: facts.key.pid),
-            record.facts.key == facts.key, !kernel.isAnswered(record.image),
-            let decision = try? kernel.decide(record.facts), decision.identity == .undecided, let slot = decision.slot,
-            policy.current.program.slots.indices.contains(slot)
+    private func awaited(_ found: ProcessInspection.Found) -> String? {
+        let current = policy.current
+        guard current.matcher.needsUserSpace(found.facts), !kernel.isAnswered(found.image),
+            let decision = try? kernel.decide(found.facts), decision.identity == .undecided, let slot = decision.slot,
+            current.program.slots.indices.contains(slot)
         else { return nil }
-        let wanted = policy.current.program.slots[slot]
+        let wanted = current.program.slots[slot]
         let keys = wanted.selector.keys.filter { !$0.isDecidedByKernel }
         return "\(keys.map(\.description).joined(separator: " and ")) of the selector of \(wanted.workloadID)"
     }
@@ -169,8 +167,9 @@ extension Explainer {
     }
 
     /// What is true of processes that run.
-    private func liveNotes(_ facts: ProcessFacts, _ network: NetworkPlace?) -> [String] {
-        var notes: [String] = []
+    private func liveNotes(_ found: ProcessInspection.Found, _ network: NetworkPlace?) -> [String] {
+        let facts = found.facts
+        var notes = found.gaps.sorted { $0.key < $1.key }.map { "\($0.key) cannot be told: \($0.value)" }
         if !kernel.isInScope(pid: facts.key.pid) {
             notes.append("outside the cgroup this agent is attached to: its connections are not touched")
         }
@@ -180,8 +179,11 @@ extension Explainer {
                     + "may have written them; restart it to be sure",
             )
         }
-        if let awaited = awaited(facts) {
-            notes.append("undecided: the agent is still finding out \(awaited); until then its connections are refused")
+        if let awaited = awaited(found) {
+            notes.append(
+                "undecided in the kernel: it waits for user space to tell \(awaited), which is asked for at the first "
+                    + "connection; that is held until then, and refused if it cannot be told",
+            )
         }
         if let network, !network.isServed {
             notes.append(

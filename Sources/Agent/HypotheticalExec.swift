@@ -27,7 +27,7 @@ package struct HypotheticalExec: Sendable {
     private static func facts(of image: ExecImage, _ caller: Caller, _ question: ExecQuestion) -> ProcessFacts {
         let path = FileOnDisk.real(image.file)
         let status = FileOnDisk(path)
-        return ProcessFacts(
+        var facts = ProcessFacts(
             key: ProcessKey(pid: 0, startTime: 0),
             userID: status?.userID(for: caller.userID) ?? caller.userID, realUserID: caller.userID,
             groupID: status?.groupID(for: caller.groupID) ?? caller.groupID, realGroupID: caller.groupID,
@@ -37,15 +37,28 @@ package struct HypotheticalExec: Sendable {
             argumentsTruncated: KeptArguments(image.arguments).isCut,
             executable: .init(
                 path: path, device: status?.device ?? 0, inode: status?.inode ?? 0, hash: FileOnDisk.hash(path)),
-            script: script(of: image, executable: path, caller), cgroup: question.cgroup,
+            cgroup: question.cgroup,
         )
+        facts.script = script(of: image, facts, caller)
+        return facts
     }
 
-    private static func script(of image: ExecImage, executable: String, _ caller: Caller) -> ProcessFacts.Script? {
+    private static func script(
+        of image: ExecImage, _ facts: ProcessFacts, _ caller: Caller,
+    ) -> ProcessFacts.Script? {
         let found = Interpreter.script(
-            executable: executable, arguments: image.arguments, shebang: image.script)
-        guard let path = found.flatMap({ caller.path(of: $0) }) else { return nil }
-        return .init(path: path, hash: FileOnDisk.hash(path))
+            executable: facts.executable.path, arguments: image.arguments, shebang: image.script)
+        let places: [String] =
+            switch found {
+            case nil: []
+            case .file(let path)?: [path]
+            case .pythonModule(let name)?: PythonModule(name, of: facts).places
+            }
+        guard let path = places.map(caller.absolute).first(where: { FileOnDisk($0)?.isRegular == true }) else {
+            // It would fail to start; what it names is told all the same.
+            return found == nil ? nil : .init(path: "")
+        }
+        return .init(path: FileOnDisk.real(path), hash: FileOnDisk.hash(path))
     }
 
     private static func remarks(_ question: ExecQuestion) -> [String] {
@@ -75,17 +88,6 @@ struct Caller: Sendable {
     func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/") else { return path }
         return workingDirectory + (workingDirectory.hasSuffix("/") ? "" : "/") + path
-    }
-
-    /// nil for a module that is not found below the working directory.
-    func path(of script: Interpreter.Script) -> String? {
-        switch script {
-        case .file(let path): return FileOnDisk.real(absolute(path))
-        case .pythonModule(let module):
-            let place = module.replacingOccurrences(of: ".", with: "/")
-            let choices = ["\(place)/__main__.py", "\(place).py"].map(absolute)
-            return choices.first { FileOnDisk($0)?.isRegular == true }.map(FileOnDisk.real)
-        }
     }
 }
 

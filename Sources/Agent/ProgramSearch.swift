@@ -51,43 +51,55 @@ struct ProgramSearch {
 
 /// A file's status, symbolic links followed.
 struct FileOnDisk {
-    private let status: stat
+    let isRegular: Bool
+    let inode: UInt64
+    private let bytes: Int64
+    private let deviceNumber: UInt64
+    /// The lower twelve bits of st_mode.
+    private let mode: Int
+    private let owner: UInt32
+    private let group: UInt32
 
     /// nil where there is none.
     init?(_ path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        self.status = status
+        let found = try? FileManager.default.attributesOfItem(atPath: Self.real(path))
+        guard let found else { return nil }
+        func number(_ key: FileAttributeKey) -> UInt64 { (found[key] as? NSNumber)?.uint64Value ?? 0 }
+        isRegular = found[.type] as? FileAttributeType == .typeRegular
+        inode = number(.systemFileNumber)
+        bytes = Int64(clamping: number(.size))
+        deviceNumber = number(.deviceIdentifier)
+        mode = Int(number(.posixPermissions)) & 0o7777
+        owner = UInt32(truncatingIfNeeded: number(.ownerAccountID))
+        group = UInt32(truncatingIfNeeded: number(.groupOwnerAccountID))
     }
 
-    var isRegular: Bool { status.st_mode & S_IFMT == S_IFREG }
-    var device: UInt64 { UInt64(major) << 20 | UInt64(minor) }
-    var inode: UInt64 { UInt64(status.st_ino) }
-
-    // The two halves of dev_t, sys/sysmacros.h.
-    private var major: UInt64 { UInt64(status.st_dev) >> 8 & 0xfff | UInt64(status.st_dev) >> 32 & ~0xfff }
-    private var minor: UInt64 { UInt64(status.st_dev) & 0xff | UInt64(status.st_dev) >> 12 & ~0xff }
+    /// Of the two halves of dev_t, sys/sysmacros.h: major in bits 20..., minor below, as the kernel has them.
+    var device: UInt64 {
+        let major = deviceNumber >> 8 & 0xfff | deviceNumber >> 32 & ~0xfff
+        let minor = deviceNumber & 0xff | deviceNumber >> 12 & 0xfff00
+        return major << 20 | minor
+    }
 
     /// By its mode; root needs any of the three bits.
     func canBeExecuted(by caller: Caller) -> Bool {
-        let bits: mode_t =
+        let bits =
             if caller.userID == 0 {
                 0o111
-            } else if caller.userID == status.st_uid {
+            } else if caller.userID == owner {
                 0o100
-            } else if caller.groupID == status.st_gid || caller.groups.contains(status.st_gid) {
+            } else if caller.groupID == group || caller.groups.contains(group) {
                 0o010
             } else {
                 0o001
             }
-        return status.st_mode & bits != 0
+        return mode & bits != 0
     }
 
     /// Why it cannot be executed.
     func objection(to caller: Caller) -> String {
         guard isRegular else { return "is not a regular file" }
-        let mode = String(status.st_mode & 0o7777, radix: 8)
-        return "may not be executed by uid \(caller.userID): its mode is \(mode), its owner \(status.st_uid)"
+        return "may not be executed by uid \(caller.userID): its mode is \(String(mode, radix: 8)), its owner \(owner)"
     }
 
     var remedy: String {
@@ -95,11 +107,10 @@ struct FileOnDisk {
     }
 
     /// A set-uid file changes who runs it; scripts do not get here.
-    func userID(for caller: UInt32) -> UInt32 { status.st_mode & S_ISUID != 0 ? status.st_uid : caller }
+    func userID(for caller: UInt32) -> UInt32 { mode & 0o4000 != 0 ? owner : caller }
 
-    func groupID(for caller: UInt32) -> UInt32 {
-        status.st_mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP ? status.st_gid : caller
-    }
+    /// Without the group's right to execute, the set-gid bit means something else.
+    func groupID(for caller: UInt32) -> UInt32 { mode & 0o2010 == 0o2010 ? group : caller }
 
     /// Without symbolic links, as the kernel names an executable.
     static func real(_ path: String) -> String {
@@ -111,7 +122,7 @@ struct FileOnDisk {
     /// SHA-256 in lower-case hex; nil for what cannot be read or is too long.
     static func hash(_ path: String) -> String? {
         guard let status = FileOnDisk(path), status.isRegular,
-            status.status.st_size <= HypotheticalExec.maximumHashedBytes, let file = FileHandle(forReadingAtPath: path)
+            status.bytes <= HypotheticalExec.maximumHashedBytes, let file = FileHandle(forReadingAtPath: path)
         else { return nil }
         defer { try? file.close() }
         var digest = SHA256()

@@ -93,19 +93,9 @@ package actor SVIDKeeper: SVIDSource {
         }
     }
 
-    /// The request goes on when the waiting ends: the next connection finds its answer.
     private func bounded(_ task: Task<X509SVID, any Error>, for workload: SPIFFEID) async throws -> X509SVID {
-        let patience = patience
-        return try await withThrowingTaskGroup(of: X509SVID.self) { group in
-            group.addTask { try await FirstAnswer.of(task) }
-            group.addTask {
-                try await Task.sleep(for: patience)
-                throw AgentError.svidUnavailable(
-                    workload, reason: "the control plane did not answer within \(patience)")
-            }
-            defer { group.cancelAll() }
-            guard let first = try await group.next() else { throw CancellationError() }
-            return first
+        try await FirstAnswer.of(task, within: patience) { patience in
+            AgentError.svidUnavailable(workload, reason: "the control plane did not answer within \(patience)")
         }
     }
 }
@@ -124,5 +114,22 @@ enum FirstAnswer {
         }
         for try await value in stream { return value }
         throw CancellationError()
+    }
+
+    /// The task goes on when the waiting ends: the next who asks finds its answer.
+    static func of<Value: Sendable>(
+        _ task: Task<Value, any Error>, within patience: Duration,
+        else error: @escaping @Sendable (Duration) -> any Error,
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask { try await of(task) }
+            group.addTask {
+                try await Task.sleep(for: patience)
+                throw error(patience)
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
     }
 }

@@ -45,7 +45,7 @@ package struct WorkloadActivity: Sendable {
     private func connection(_ report: ConnectionReport) -> TopReport.Connection {
         TopReport.Connection(
             id: report.id, outbound: report.direction == .outbound, process: report.process,
-            processName: report.process.flatMap(kernel.name), workloadID: report.workload.workloadID,
+            processName: report.process.flatMap(kernel.name), workloadID: report.workload?.workloadID,
             peer: report.peer?.description, source: report.source, destination: report.destination,
             bytesToApplication: report.bytesToApplication, bytesFromApplication: report.bytesFromApplication,
             startedAt: report.startedAt,

@@ -36,7 +36,8 @@ package struct TopReport: Sendable, Codable {
         package var outbound: Bool
         package var process: ProcessKey?
         package var processName: String?
-        package var workloadID: String
+        /// nil: of a process without an identity, which the proxy passes on as it is.
+        package var workloadID: String?
         package var peer: String?
         package var source: String
         package var destination: String
@@ -45,7 +46,7 @@ package struct TopReport: Sendable, Codable {
         package var startedAt: Date
 
         package init(
-            id: UInt64, outbound: Bool, process: ProcessKey?, processName: String?, workloadID: String, peer: String?,
+            id: UInt64, outbound: Bool, process: ProcessKey?, processName: String?, workloadID: String?, peer: String?,
             source: String, destination: String, bytesToApplication: UInt64, bytesFromApplication: UInt64,
             startedAt: Date,
         ) {

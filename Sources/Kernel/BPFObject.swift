@@ -13,6 +13,16 @@ struct BPFObject: ~Copyable {
         case host
         /// The one that each network namespace has an instance of, told which one it is for.
         case steering(netnsCookie: UInt64)
+        /// Those that want a kernel whose BPF LSM can be used.
+        case guarding
+
+        fileprivate func has(_ program: String) -> Bool {
+            switch self {
+            case .host: program != Steering.program && !LSMGuard.programs.contains(program)
+            case .steering: program == Steering.program
+            case .guarding: LSMGuard.programs.contains(program)
+            }
+        }
     }
 
     /// Loads and verifies a part of the object; attaches nothing.
@@ -59,12 +69,8 @@ struct BPFObject: ~Copyable {
     private static func select(_ part: Part, of handle: OpaquePointer) {
         var program = bpf_object__next_program(handle, nil)
         while let current = program {
-            let isSteering = bpf_program__name(current).map { String(cString: $0) } == Steering.program
-            if case .host = part {
-                bpf_program__set_autoload(current, !isSteering)
-            } else {
-                bpf_program__set_autoload(current, isSteering)
-            }
+            let name = bpf_program__name(current).map { String(cString: $0) } ?? ""
+            bpf_program__set_autoload(current, part.has(name))
             program = bpf_object__next_program(handle, current)
         }
         // `steered_netns`, alone in its section.

@@ -9,8 +9,16 @@ final class EventRing: Sendable {
     typealias Handler = @Sendable (kernel_event) -> Void
 
     private let source: any DispatchSourceRead
+    /// For events that wake nobody: see report() in bpf/agent.h.
+    private let timer: any DispatchSourceTimer
 
-    init(map descriptor: CInt, handler: @escaping Handler) throws(KernelError) {
+    /// How long such an event may lie.
+    private static let interval: DispatchTimeInterval = .milliseconds(50)
+
+    /// - Parameter ended: called once, after the last sample.
+    init(
+        map descriptor: CInt, handler: @escaping Handler, ended: @escaping @Sendable () -> Void,
+    ) throws(KernelError) {
         // The callback's context. The cancel handler below gives it back.
         let context = Unmanaged.passRetained(HandlerBox(handler)).toOpaque()
         guard let reader = ring_buffer__new(descriptor, deliver, context, nil) else {
@@ -18,18 +26,29 @@ final class EventRing: Sendable {
             Unmanaged<HandlerBox>.fromOpaque(context).release()
             throw .ringRefused(errno: code)
         }
-        // Only the source's own handlers touch them, and it runs one at a time.
+        // Only the handlers touch them, on one queue, one at a time.
         nonisolated(unsafe) let owned = (reader: reader, context: context)
-        source = DispatchSource.makeReadSource(fileDescriptor: ring_buffer__epoll_fd(reader))
+        let queue = DispatchQueue(label: "tidemark.kernel-events")
+        timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: .now() + Self.interval, repeating: Self.interval, leeway: Self.interval)
+        source = DispatchSource.makeReadSource(fileDescriptor: ring_buffer__epoll_fd(reader), queue: queue)
         source.setEventHandler { ring_buffer__consume(owned.reader) }
+        // Cancelled before the source is, so its last run is over when the reader goes.
+        timer.setEventHandler { ring_buffer__consume(owned.reader) }
         source.setCancelHandler {
+            ring_buffer__consume(owned.reader)
             ring_buffer__free(owned.reader)
             Unmanaged<HandlerBox>.fromOpaque(owned.context).release()
+            ended()
         }
         source.activate()
+        timer.activate()
     }
 
-    deinit { source.cancel() }
+    deinit {
+        timer.cancel()
+        source.cancel()
+    }
 }
 
 private final class HandlerBox: Sendable {

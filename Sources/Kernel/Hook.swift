@@ -1,11 +1,11 @@
 import CLibBPF
-import Glibc
+import Foundation
 
 /// One program of the object and the place it belongs to.
 struct Hook {
     enum Place {
-        /// A typed tracepoint: the whole machine.
-        case tracepoint
+        /// A typed tracepoint or a hook of the LSM: the whole machine.
+        case kernel
         case cgroup
         /// One network namespace each; see ``Steering``.
         case network(NetworkNamespace)
@@ -20,10 +20,10 @@ struct Hook {
     }
 
     static let all = [
-        Hook(program: "process_executed", place: .tracepoint),
-        Hook(program: "process_forked", place: .tracepoint),
-        Hook(program: "process_exited", place: .tracepoint),
-        Hook(program: "cgroup_removed", place: .tracepoint),
+        Hook(program: "process_executed", place: .kernel),
+        Hook(program: "process_forked", place: .kernel),
+        Hook(program: "process_exited", place: .kernel),
+        Hook(program: "cgroup_removed", place: .kernel),
         Hook(program: "follow_socket", place: .cgroup),
         Hook(program: "connect_ipv4", place: .cgroup),
         Hook(program: "connect_ipv6", place: .cgroup),
@@ -47,7 +47,7 @@ struct Attachment {
         defer { if target >= 0 { close(target) } }
         let link =
             switch hook.place {
-            case .tracepoint: bpf_program__attach(program)
+            case .kernel: bpf_program__attach(program)
             case .cgroup: bpf_program__attach_cgroup(program, target)
             case .network: bpf_program__attach_netns(program, target)
             }
@@ -58,7 +58,7 @@ struct Attachment {
 
     /// - Returns: false where nothing is pinned, or what is pinned is attached to another place.
     private func update(_ pin: String, to program: OpaquePointer, hook: Hook) throws(KernelError) -> Bool {
-        if case .tracepoint = hook.place { return false }
+        if case .kernel = hook.place { return false }
         let link = bpf_obj_get(pin)
         guard link >= 0 else { return false }
         defer { close(link) }
@@ -69,11 +69,9 @@ struct Attachment {
     }
 
     private func isAttachedHere(_ link: CInt, _ hook: Hook) -> Bool {
-        var info = bpf_link_info()
-        var size = UInt32(MemoryLayout<bpf_link_info>.size)
-        guard bpf_obj_get_info_by_fd(link, &info, &size) == 0 else { return false }
+        guard let info = info(of: link) else { return false }
         switch hook.place {
-        case .tracepoint: return true
+        case .kernel: return true
         case .cgroup: return info.cgroup.cgroup_id == cgroup.id
         case .network(let network): return UInt64(info.netns.netns_ino) == network.inode
         }
@@ -82,7 +80,7 @@ struct Attachment {
     private func openTarget(_ hook: Hook) throws(KernelError) -> CInt {
         let descriptor: CInt
         switch hook.place {
-        case .tracepoint: return -1
+        case .kernel: return -1
         case .cgroup: descriptor = open(cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         case .network(let network): descriptor = fcntl(network.descriptor.number, F_DUPFD_CLOEXEC, 0)
         }
@@ -93,6 +91,32 @@ struct Attachment {
     /// A pin that is not there is no error.
     func detach(pin: String) {
         unlink("\(pinDirectory)/\(pin)")
+    }
+
+    /// Pins whose network namespace has ended: their links are attached to nothing any more.
+    ///
+    /// - Returns: cookies of those.
+    func removeEnded(_ program: String) -> [UInt64] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: pinDirectory)) ?? []
+        return names.filter { $0.hasPrefix(program + "-") }.compactMap { name in
+            guard let cookie = UInt64(name.dropFirst(program.utf8.count + 1)), hasEnded("\(pinDirectory)/\(name)")
+            else { return nil }
+            unlink("\(pinDirectory)/\(name)")
+            return cookie
+        }
+    }
+
+    private func hasEnded(_ pin: String) -> Bool {
+        let link = bpf_obj_get(pin)
+        guard link >= 0 else { return false }
+        defer { close(link) }
+        return info(of: link)?.netns.netns_ino == 0
+    }
+
+    private func info(of link: CInt) -> bpf_link_info? {
+        var info = bpf_link_info()
+        var size = UInt32(MemoryLayout<bpf_link_info>.size)
+        return bpf_obj_get_info_by_fd(link, &info, &size) == 0 ? info : nil
     }
 
     /// Pins beside the old link, then renames over it: the old one goes only once the new one stays.

@@ -29,6 +29,11 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case namespaceGone(path: String, errno: Int32)
     case namespaceRefused(errno: Int32)
     case socketRefused(errno: Int32)
+    case fileRefused(path: String, errno: Int32)
+    case notRegularFile(path: String)
+    case otherExecutable(path: String)
+    case workingDirectoryUnknown(path: String)
+    case pythonModuleNotFound(String)
 
     package var description: String {
         switch self {
@@ -88,6 +93,17 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "the kernel refused to enter a network namespace (errno \(errno)); the agent needs CAP_SYS_ADMIN"
         case .socketRefused(let errno):
             "no socket could be made (errno \(errno)); check the limit of open files"
+        case .fileRefused(let path, let errno):
+            "\(path) cannot be read (errno \(errno)); 2 means that it is gone"
+        case .notRegularFile(let path):
+            "\(path) is no regular file; give the program one"
+        case .otherExecutable(let path):
+            "the process shows another executable than \(path), which was executed; restart it"
+        case .workingDirectoryUnknown(let path):
+            "the working directory \(path) was removed, or something was mounted over it; restart the process"
+        case .pythonModuleNotFound(let name):
+            "no file of Python module \(name) in the working directory or the interpreter's own folders; "
+                + "start it by its path"
         case .socketDiagnosis(let errno):
             "the kernel refused to cut sockets (errno \(errno)); it needs CONFIG_INET_DIAG_DESTROY=y"
         }

@@ -3,7 +3,8 @@ package import Workloads
 
 /// What the kernel recorded of a connection it sent to the proxy.
 package struct KernelFlow: Sendable, Equatable {
-    package let process: ProcessKey
+    /// Who called connect(). The process may have executed another program since.
+    package let image: ProcessImage
     package let identity: IdentityHandle
     /// Where the process wanted to go.
     package let destination: InternetEndpoint
@@ -12,11 +13,13 @@ package struct KernelFlow: Sendable, Equatable {
     /// Cookie of the network namespace.
     package let network: UInt64
 
+    package var process: ProcessKey { image.process }
+
     /// nil for a record that is not of a redirected connection, accepted by the proxy.
     init?(_ flow: flow) {
         let wanted = UInt32(FLOW_REDIRECTED | FLOW_ACCEPTED)
         guard flow.flags & wanted == wanted else { return nil }
-        process = ProcessKey(flow.process)
+        image = ProcessImage(process: ProcessKey(flow.process), number: flow.process.image)
         identity = IdentityHandle(rawValue: flow.identity)
         destination = InternetEndpoint(flow.destination)
         credentials = ProcessIDs(flow.ids)
@@ -30,6 +33,15 @@ package struct ProcessIDs: Sendable, Equatable {
     package var realUserID: UInt32
     package var effectiveGroupID: UInt32
     package var realGroupID: UInt32
+
+    package init(
+        effectiveUserID: UInt32, realUserID: UInt32, effectiveGroupID: UInt32, realGroupID: UInt32,
+    ) {
+        self.effectiveUserID = effectiveUserID
+        self.realUserID = realUserID
+        self.effectiveGroupID = effectiveGroupID
+        self.realGroupID = realGroupID
+    }
 
     init(_ ids: ids) {
         effectiveUserID = ids.euid

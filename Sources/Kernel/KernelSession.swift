@@ -10,6 +10,8 @@ package import Workloads
 package final class KernelSession: Sendable {
     /// True when a former agent's maps and links were found pinned and are now this one's.
     package let adopted: Bool
+    /// Whether this kernel has the extra of BPF LSM.
+    package let lsmGuard: LSMGuard
     /// In the order the kernel told them; for one reader.
     package let events: AsyncStream<KernelEvent>
 
@@ -46,21 +48,29 @@ package final class KernelSession: Sendable {
         let attachment = Attachment(cgroup: cgroup, pinDirectory: pins.links)
         let session = try KernelSession(
             object, cgroup: cgroup, attachment: attachment, pins: pins, adopted: adopted,
+            lsmGuard: .attach(pins: pins, attachment: attachment),
         )
+        let agent: BPFMap<UInt32, agent_settings> = try object.map("agent")
         var settings = agent_settings()
         settings.cgroup_id = cgroup.id
         settings.outbound_port = configuration.outboundPort
+        settings.found_running = agent[0]?.found_running ?? 0
         try object.run("register_agent", context: settings)
         for hook in Hook.all { try attachment.attach(hook, of: object) }
-        if !adopted { try findWhatRuns(object) }
+        if settings.found_running == 0 { try findWhatRuns(object, noting: agent) }
         return session
     }
 
     /// Processes twice: one that was forked behind the iterator's back, by one not found yet, is found then.
-    private static func findWhatRuns(_ object: borrowing BPFObject) throws(KernelError) {
+    private static func findWhatRuns(
+        _ object: borrowing BPFObject, noting agent: BPFMap<UInt32, agent_settings>,
+    ) throws(KernelError) {
         try object.iterate("find_processes")
         try object.iterate("find_processes")
         try object.iterate("find_listeners")
+        guard var settings = agent[0] else { return }
+        settings.found_running = 1
+        try agent.set(settings, for: 0)
     }
 
     /// Detaches everything and forgets everything.
@@ -70,7 +80,9 @@ package final class KernelSession: Sendable {
 
     private init(
         _ object: borrowing BPFObject, cgroup: Cgroup, attachment: Attachment, pins: PinDirectory, adopted: Bool,
+        lsmGuard: LSMGuard,
     ) throws(KernelError) {
+        self.lsmGuard = lsmGuard
         self.cgroup = cgroup
         self.attachment = attachment
         self.adopted = adopted
@@ -91,6 +103,8 @@ package final class KernelSession: Sendable {
         ring = try EventRing(map: try object.ring("events")) { sample in
             guard let event = KernelEvent(sample) else { return }
             if case .dropped = told.yield(event) { undelivered.count.add(1, ordering: .relaxed) }
+        } ended: {
+            told.finish()
         }
     }
 }
@@ -108,7 +122,9 @@ extension KernelSession {
     package func install(
         _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]] = [:],
     ) throws(KernelError) -> PolicyGeneration {
-        try selectors.install(SelectorTables(program, handles: handles), known: known)
+        let generation = try selectors.install(SelectorTables(program, handles: handles), known: known)
+        for image in known.keys { try forgetIfOver(image) }
+        return generation
     }
 
     /// Of the policy in force.
@@ -124,7 +140,14 @@ extension KernelSession {
     package func answer(
         _ image: ProcessImage, holding slots: [Int], generation: PolicyGeneration,
     ) throws(KernelError) -> Bool {
-        try selectors.answer(image, holding: slots, generation: generation)
+        guard try selectors.answer(image, holding: slots, generation: generation) else { return false }
+        try forgetIfOver(image)
+        return true
+    }
+
+    /// The kernel part removes answers on exec and exit: one that came after that would stay for good.
+    private func forgetIfOver(_ image: ProcessImage) throws(KernelError) {
+        if !table.isRunning(image) { try selectors.forget(image) }
     }
 
     /// Whether ``answer(_:holding:generation:)`` was told of this image under the policy in force.
@@ -170,13 +193,21 @@ private struct Place: Hashable {
 extension KernelSession {
     /// From now on connections of managed processes in this network namespace go to these listeners, which belong to it.
     package func serve(_ network: NetworkNamespace, listeners: ProxyListeners) throws(KernelError) {
+        try forgetEndedNetworks()
         try steering.begin(in: network, listeners: listeners, attachment: attachment)
     }
 
-    /// Connections of managed processes there are refused again.
+    /// Connections of managed processes there are refused again, and nobody reaches their listeners.
     package func abandon(network cookie: UInt64) throws(KernelError) {
-        try steering.end(in: cookie, attachment: attachment)
-        for key in listenerTable.keys where key.netns_cookie == cookie { try listenerTable.remove(key) }
+        try steering.end(in: cookie)
+        try forgetEndedNetworks()
+    }
+
+    /// Takes out what is left of network namespaces that have ended. Cheap where none has.
+    package func forgetEndedNetworks() throws(KernelError) {
+        let ended = try steering.forgetEnded(attachment)
+        guard !ended.isEmpty else { return }
+        for key in listenerTable.keys where ended.contains(key.netns_cookie) { try listenerTable.remove(key) }
     }
 
     /// Cookies of those that are served, or were by a former agent whose listeners are gone.
@@ -242,16 +273,20 @@ extension KernelSession {
 
     /// Cuts every live connection that was opened as one of these, redirected or not, on both of its ends.
     ///
+    /// - Parameter process: nil: whoever opened it.
     /// - Returns: how many sockets that were; those of these network namespaces, or of this thread's.
     @discardableResult
     package func destroySockets(
-        of identities: Set<IdentityHandle>, in networks: [NetworkNamespace] = [],
+        of identities: Set<IdentityHandle>, openedBy process: ProcessKey? = nil, in networks: [NetworkNamespace] = [],
     ) throws(KernelError) -> Int {
         let flows = flows.fileDescriptor
         let cut: @Sendable () throws(KernelError) -> Int = { () throws(KernelError) in
             var diagnosis = try SocketDiagnosis()
             let found = try diagnosis.connections(taggedIn: flows)
-                .filter { identities.contains(IdentityHandle(rawValue: $0.flow.identity)) }
+                .filter {
+                    identities.contains(IdentityHandle(rawValue: $0.flow.identity))
+                        && (process == nil || process == ProcessKey($0.flow.process))
+                }
             for connection in found { try diagnosis.destroy(connection) }
             return found.count
         }

@@ -1,5 +1,5 @@
 import CLibBPF
-import Foundation
+import Glibc
 import KernelABI
 
 /// A network namespace, held open: it lives at least as long as this does.
@@ -61,20 +61,16 @@ package final class NetworkNamespace: Sendable {
     private static func inside<Result: Sendable>(
         _ descriptor: CInt, _ body: @Sendable () throws(KernelError) -> Result,
     ) throws(KernelError) -> Result {
-        // The semaphore orders the one write before the one read, and `body` has returned by then.
+        // The thread has ended before anybody reads what it wrote.
         nonisolated(unsafe) var outcome = Swift.Result<Result, KernelError>.failure(.namespaceRefused(errno: EAGAIN))
         withoutActuallyEscaping(body) { body in
-            let done = DispatchSemaphore(value: 0)
-            let thread = Thread {
-                if set_network_namespace(descriptor) == 0 {
-                    do throws(KernelError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
-                } else {
+            ShortThread.run {
+                guard set_network_namespace(descriptor) == 0 else {
                     outcome = .failure(.namespaceRefused(errno: errno))
+                    return
                 }
-                done.signal()
+                do throws(KernelError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
             }
-            thread.start()
-            done.wait()
         }
         return try outcome.get()
     }
@@ -90,4 +86,29 @@ package final class NetworkNamespace: Sendable {
 
     /// SO_NETNS_COOKIE, asm-generic/socket.h.
     private static let netnsCookieOption: CInt = 71
+}
+
+/// A thread that is waited for until it is gone: nothing holds on to its body any more then. Foundation's own gives no
+/// such promise.
+private final class ShortThread: Sendable {
+    private let body: @Sendable () -> Void
+
+    private init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    /// Does nothing at all where the machine has no room for another thread.
+    static func run(_ body: @escaping @Sendable () -> Void) {
+        let owned = Unmanaged.passRetained(ShortThread(body))
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<ShortThread>.fromOpaque(argument).takeRetainedValue().body() }
+                return nil
+            }, owned.toOpaque())
+        guard status == 0 else {
+            owned.release()
+            return
+        }
+        pthread_join(thread, nil)
+    }
 }

@@ -38,6 +38,12 @@ struct ProcessTable: Sendable {
         return withUnsafeBytes(of: record.name, text)
     }
 
+    func isRunning(_ image: ProcessImage) -> Bool {
+        records[UInt32(bitPattern: image.process.pid)].map {
+            ProcessKey($0.key) == image.process && $0.image == image.number
+        } ?? false
+    }
+
     func isRecorded(_ process: ProcessKey) -> Bool {
         records[UInt32(bitPattern: process.pid)].map { ProcessKey($0.key) == process } ?? false
     }

@@ -29,6 +29,7 @@ final class SelectorMaps: Sendable {
     private let policies: BPFMap<UInt32, policy>
     private let active: BPFMap<UInt32, UInt32>
     private let answers: BPFMap<process_key, user_space_answer>
+    private let processes: BPFMap<UInt32, process_facts>
     private let state = Mutex(State())
     /// Of the policies before the one in force, not taken out yet.
     private let superseded = Mutex<[Written]>([])
@@ -41,6 +42,7 @@ final class SelectorMaps: Sendable {
         policies = try object.map("policies")
         active = try object.map("active_generation")
         answers = try object.map("user_space_answers")
+        processes = try object.map("processes")
     }
 
     /// Of the policy in force.
@@ -115,6 +117,8 @@ final class SelectorMaps: Sendable {
         return word >> UInt64(CLASS_GENERATION_SHIFT) == UInt64(generation)
     }
 
+    func forget(_ image: ProcessImage) throws(KernelError) { try answers.remove(image.abi) }
+
     /// 24 bits; see SELECTOR_TAG.
     private static let lastGeneration: UInt32 = 0xff_fffe
 
@@ -136,6 +140,13 @@ final class SelectorMaps: Sendable {
         let word = UInt64(state.generation) << UInt64(CLASS_GENERATION_SHIFT) | UInt64(number)
         if state.generation & 1 == 0 { answer.classes.0 = word } else { answer.classes.1 = word }
         try answers.set(answer, for: image.abi)
+        // Whoever ended or executed meanwhile took only away what was there by then; see exec.bpf.c.
+        if !isCurrent(image) { try answers.remove(image.abi) }
+    }
+
+    private func isCurrent(_ image: ProcessImage) -> Bool {
+        guard let record = processes[UInt32(bitPattern: image.process.pid)] else { return false }
+        return ProcessKey(record.key) == image.process && record.image == image.number
     }
 
     private func write(

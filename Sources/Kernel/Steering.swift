@@ -34,10 +34,15 @@ final class Steering: Sendable {
         try networks.set(1, for: network.cookie)
     }
 
-    /// The word first: nothing is sent to a proxy that goes.
-    func end(in cookie: UInt64, attachment: Attachment) throws(KernelError) {
-        try networks.remove(cookie)
-        attachment.detach(pin: "\(Self.program)-\(cookie)")
+    /// The word that a connection may come. What steers stays for as long as the namespace does: nobody reaches a managed
+    /// listener past a proxy that is gone.
+    func end(in cookie: UInt64) throws(KernelError) { try networks.remove(cookie) }
+
+    /// - Returns: cookies of namespaces that have ended since.
+    func forgetEnded(_ attachment: Attachment) throws(KernelError) -> Set<UInt64> {
+        let ended = Set(attachment.removeEnded(Self.program))
+        for cookie in ended { try networks.remove(cookie) }
+        return ended
     }
 }
 

@@ -16,8 +16,8 @@ package struct ConnectionReport: Sendable, Codable, Equatable {
     package let direction: Direction
     /// Who opened it; nil for inbound ones.
     package let process: ProcessKey?
-    /// The local one.
-    package let workload: SPIFFEID
+    /// The local one; nil: relayed for a process without an identity.
+    package let workload: SPIFFEID?
     /// nil: not established yet, or plain text.
     package let peer: SPIFFEID?
     /// `address:port`, an IPv6 address in brackets, as the application sees it: its own end for outbound connections,
@@ -32,7 +32,7 @@ package struct ConnectionReport: Sendable, Codable, Equatable {
     package let bytesToApplication: UInt64
     /// Plain text taken from the local application, likewise.
     package let bytesFromApplication: UInt64
-    /// No SVID on the other side: a PERMISSIVE listener let it by.
+    /// No SVID on the other side: a PERMISSIVE listener let it by, or the process has no identity.
     package let plainText: Bool
     /// Of the local workload's SVID, and of the peer's.
     package let svidSerial: String?

@@ -13,8 +13,8 @@ final class LiveConnections: Sendable {
         /// As the application sees it, like `destination`.
         let source: SocketAddress
         let destination: SocketAddress
-        /// The local one.
-        let workload: SPIFFEID
+        /// The local one; nil: relayed for a process without an identity.
+        let workload: SPIFFEID?
         let startedAt = Date()
         let bytes: ByteTally
         /// nil: not established yet, or plain text.
@@ -82,16 +82,18 @@ final class LiveConnections: Sendable {
 
     func remove(_ id: UInt64) {
         state.withLock { state in
-            guard let entry = state.entries.removeValue(forKey: id) else { return }
-            if state.ended.count >= Self.workloads, state.ended[entry.workload] == nil { state.ended = [:] }
-            state.ended[entry.workload, default: WorkloadTraffic()].add(entry, isLive: false)
+            guard let entry = state.entries.removeValue(forKey: id), let workload = entry.workload else { return }
+            if state.ended.count >= Self.workloads, state.ended[workload] == nil { state.ended = [:] }
+            state.ended[workload, default: WorkloadTraffic()].add(entry, isLive: false)
         }
     }
 
     /// Of all connections there were in this life of the proxy.
     var traffic: [SPIFFEID: WorkloadTraffic] {
         let (ended, entries) = state.withLock { ($0.ended, $0.entries) }
-        return entries.values.reduce(into: ended) { $0[$1.workload, default: WorkloadTraffic()].add($1, isLive: true) }
+        return entries.values.reduce(into: ended) { traffic, entry in
+            if let workload = entry.workload { traffic[workload, default: WorkloadTraffic()].add(entry, isLive: true) }
+        }
     }
 
     subscript(id: UInt64) -> Entry? { state.withLock { $0.entries[id] } }
@@ -107,11 +109,12 @@ final class LiveConnections: Sendable {
 extension LiveConnections.Entry {
     /// - Returns: why the connection lost its right, or nil where it has it.
     func objection(_ routes: any RoutePolicy) -> String? {
-        switch direction {
+        guard let workload else { return nil }
+        return switch direction {
         case .outbound:
-            outboundObjection(routes.outbound(workload: workload, destination: destination, network: network))
+            objection(routes.outbound(workload: workload, destination: destination, network: network), to: workload)
         case .inbound:
-            inboundObjection(routes.inbound(destination: destination, network: network))
+            objection(routes.inbound(destination: destination, network: network), to: workload)
         }
     }
 
@@ -122,7 +125,7 @@ extension LiveConnections.Entry {
         }
     }
 
-    private func outboundObjection(_ route: OutboundRoute) -> String? {
+    private func objection(_ route: OutboundRoute, to workload: SPIFFEID) -> String? {
         if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
         guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
         guard let peer else { return nil }
@@ -130,7 +133,7 @@ extension LiveConnections.Entry {
         return decision.isAllowed ? nil : decision.reason
     }
 
-    private func inboundObjection(_ route: InboundRoute?) -> String? {
+    private func objection(_ route: InboundRoute?, to workload: SPIFFEID) -> String? {
         guard let route, route.workload == workload else { return "\(workload) does not listen there any more" }
         if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
         guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }

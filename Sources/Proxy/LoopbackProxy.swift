@@ -3,6 +3,8 @@ package import SPIFFE
 import ServiceLifecycle
 import Glibc
 import NIOCore
+package import SPIFFE
+package import Workloads
 
 /// Carries the connections of this host's workloads: puts SVIDs on them, checks peers, and looks into HTTP where
 /// protected resources are served.
@@ -110,6 +112,19 @@ package final class LoopbackProxy: Service {
             cut += 1
         }
         return cut
+    }
+
+    /// Cuts what a process opened as a workload that it is no longer; each cut is journalled.
+    ///
+    /// - Parameter workload: what it is now; nil: nobody.
+    /// - Returns: how many were cut.
+    @discardableResult
+    package func cutOutbound(of process: ProcessKey, unless workload: SPIFFEID?, because reason: String) -> Int {
+        let doomed = environment.live.all.filter {
+            $0.direction == .outbound && $0.journal.process == process && $0.workload != nil && $0.workload != workload
+        }
+        doomed.forEach { cut($0, because: reason) }
+        return doomed.count
     }
 
     private func cut(_ entry: LiveConnections.Entry, because reason: String) {

@@ -31,14 +31,18 @@ actor OutboundConnection {
     static func serve(
         _ descriptor: CInt, of network: BoundNetwork, _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
     ) async {
-        guard let flow = environment.dependencies.flows.flow(ofAccepted: descriptor) else {
+        switch await environment.dependencies.flows.flow(ofAccepted: descriptor) {
+        case .workload(let flow):
+            await OutboundConnection(flow, network, environment, eventLoop).serve(descriptor)
+        case .plain(let process, let destination):
+            await PlainConnection(process, to: destination, network, environment, eventLoop).serve(descriptor)
+        case .refused(let process, let reason):
             close(descriptor)
-            // Fail closed: whoever connects here by itself has no identity to lend.
-            let entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "not redirected by the kernel")
+            // Fail closed: there is no identity to lend.
+            var entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: reason)
+            entry.process = process
             environment.dependencies.journal.record(entry)
-            return
         }
-        await OutboundConnection(flow, network, environment, eventLoop).serve(descriptor)
     }
 
     private init(

@@ -26,17 +26,27 @@ extension ProcessFacts {
         case .argument(let index): argument(index)
         case .binaryPath: executable.pathIsForeign ? .unknown : .text(executable.path)
         case .binaryHash: executable.hash.map { .text($0) } ?? .unknown
-        case .scriptPath: scriptFact { executable.pathIsForeign ? nil : $0.path }
+        case .scriptPath: scriptFact { executable.pathIsForeign || $0.path.isEmpty ? nil : $0.path }
         case .scriptHash: scriptFact(\.hash)
-        case .cgroup: .text(cgroup)
+        case .cgroup: hasComparedCgroup ? .text(cgroup) : .unknown
         case .parent: parentIdentity.map { .text($0) } ?? .absent
         case .ancestor: .texts(ancestorIdentities)
-        case .systemdUnit: systemdUnit.map { .text($0) } ?? .absent
+        case .systemdUnit: unitFact
         }
     }
 
     private var hasAllAdditionalGroups: Bool {
         !additionalGroupsTruncated && additionalGroupIDs.count <= Self.maximumAdditionalGroups
+    }
+
+    /// As much as the kernel part looks at.
+    private var hasComparedCgroup: Bool {
+        cgroup.utf8.count <= 255 && cgroup.utf8.split(separator: UInt8(ascii: "/")).count < 22
+    }
+
+    private var unitFact: Fact {
+        guard let systemdUnit else { return hasComparedCgroup ? .absent : .unknown }
+        return hasComparedCgroup && systemdUnit.utf8.count <= 126 ? .text(systemdUnit) : .unknown
     }
 
     private func argument(_ index: Int) -> Fact {

@@ -39,7 +39,7 @@ package struct Matcher: Sendable, Equatable {
         index.candidates(for: facts).first { program.slots[$0].selector.matches(facts) }
     }
 
-    /// Whether a selector is left that only user space can decide for this process.
+    /// Whether a slot is left of which only user space knows whether it matches, or which ID it gives this process.
     package func needsUserSpace(_ facts: ProcessFacts) -> Bool {
         undecided.candidates(for: facts).contains { program.slots[$0].selector.kernelKeysHold(for: facts) }
     }
@@ -132,7 +132,8 @@ extension ProcessFacts {
         switch key {
         case .additionalGroupID: "more than \(Self.maximumAdditionalGroups) groups, so none is looked at"
         case .binaryPath: "\(executable.path), in a mount namespace of its own"
-        case .scriptPath: "\(script?.path ?? "none"), in a mount namespace of its own"
+        case .scriptPath where executable.pathIsForeign:
+            "\(script?.path ?? "none"), in a mount namespace of its own"
         default: "not known"
         }
     }

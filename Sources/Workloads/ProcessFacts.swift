@@ -55,7 +55,8 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
     }
 
     package struct Script: Hashable, Sendable, Codable {
-        /// Absolute, as seen in the process's own mount namespace.
+        /// Absolute, as seen in the process's own mount namespace; as asked for where the kernel part recorded it; empty
+        /// where there is a script that was not found.
         package var path: String
         /// SHA-256 in lower-case hex; nil while it is not known.
         package var hash: String?

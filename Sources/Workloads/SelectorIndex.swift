@@ -19,15 +19,15 @@ struct SelectorIndex: Sendable {
     private var others: [Int] = []
 
     /// - Parameters:
-    ///   - isWanted: slots of other selectors are no candidates.
+    ///   - isWanted: other slots are no candidates.
     ///   - isFiled: keys by which slots may be filed.
     init(
-        _ slots: [SelectorProgram.Slot], of isWanted: (Selector) -> Bool = { _ in true },
+        _ slots: [SelectorProgram.Slot], of isWanted: (SelectorProgram.Slot) -> Bool = { _ in true },
         by isFiled: (SelectorKey) -> Bool = { _ in true },
     ) {
         let anchors = slots.map { Self.anchors(of: $0.selector).filter { isFiled($0.key) } }
         let crowds = Self.crowds(anchors)
-        for (slot, choices) in anchors.enumerated() where isWanted(slots[slot].selector) {
+        for (slot, choices) in anchors.enumerated() where isWanted(slots[slot]) {
             guard let best = choices.min(by: { Self.crowd($0, crowds) < Self.crowd($1, crowds) }) else {
                 others.append(slot)
                 continue

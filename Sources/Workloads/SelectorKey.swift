@@ -39,6 +39,14 @@ package enum SelectorKey: Hashable, Sendable, Comparable {
         }
     }
 
+    /// Whether the fact can become another one without an exec.
+    var changesWhileRunning: Bool {
+        switch self {
+        case .userID, .realUserID, .groupID, .realGroupID, .additionalGroupID, .cgroup, .systemdUnit: true
+        default: false
+        }
+    }
+
     /// Every key, as messages list them.
     package static let texts = fixed.flatMap { key in
         key == .commandLine ? [key.description, "process:argv[N]"] : [key.description]

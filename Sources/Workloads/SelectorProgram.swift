@@ -75,6 +75,12 @@ extension SelectorProgram {
         }
     }
 
+    /// Whether a slot could come to match while this image of the process runs: only its credentials and its cgroup
+    /// change meanwhile, and what user space has to say is taken as said.
+    package func couldMatch(_ facts: ProcessFacts, slot: Int) -> Bool {
+        slots[slot].selector.holds(for: facts) { $0.isDecidedByKernel && !$0.changesWhileRunning }
+    }
+
     /// Slots whose kernel keys all hold, in order; what user space has to say is taken as said.
     package func candidates(_ facts: ProcessFacts) -> [Int] {
         slots.indices.filter { slots[$0].selector.kernelKeysHold(for: facts) }
@@ -88,12 +94,14 @@ extension Selector {
     /// Every key holds that the kernel part decides.
     func kernelKeysHold(for facts: ProcessFacts) -> Bool { holds(for: facts, where: \.isDecidedByKernel) }
 
-    fileprivate func holds(for facts: ProcessFacts, where isAsked: (SelectorKey) -> Bool) -> Bool {
+    func holds(for facts: ProcessFacts, where isAsked: (SelectorKey) -> Bool) -> Bool {
         conditions.allSatisfy { !isAsked($0.key) || $0.value.holds(for: facts.fact(for: $0.key)) }
     }
 }
 
 extension SelectorProgram.Slot {
+    var needsUserSpace: Bool { neededFacts.contains { !$0.isDecidedByKernel } }
+
     /// Which facts of a process decide this slot and the ID it gives.
     package var neededFacts: Set<SelectorKey> {
         Set(selector.conditions.keys).union((try? WorkloadIDTemplate(workloadID))?.keys ?? [])

@@ -56,7 +56,8 @@ struct TopPage {
         var table = Table("PROCESS", "IDENTITY", "", "PEER", "DESTINATION", "RECEIVED", "SENT", "AGE")
         for connection in frame.connections {
             table.add(
-                process(connection), connection.workloadID, connection.outbound ? "→" : "←", connection.peer ?? "-",
+                process(connection), connection.workloadID ?? "-", connection.outbound ? "→" : "←",
+                connection.peer ?? "-",
                 connection.destination, Self.bytes(Double(connection.bytesToApplication)),
                 Self.bytes(Double(connection.bytesFromApplication)), age(connection),
             )

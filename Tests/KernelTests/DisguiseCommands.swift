@@ -40,6 +40,18 @@ let disguiseCommands = #"""
     def unshare():
         return str(libc.unshare(0x40000000))
 
+    # To a network namespace of its own, with its loopback.
+    def leave_network():
+        succeed(libc.unshare(0x40000000))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any:
+            fcntl.ioctl(any, 0x8914, struct.pack("16sH22x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+        return "left"
+
+    def join_network(path):
+        with open(path) as namespace:
+            succeed(libc.setns(namespace.fileno(), 0x40000000))
+        return "joined"
+
     # Its next child is number 1 there.
     def leave_process_namespace():
         return str(libc.unshare(0x20000000))
@@ -55,6 +67,32 @@ let disguiseCommands = #"""
     def mount_over(source, target):
         succeed(libc.mount(source.encode(), target.encode(), None, 4096, None))  # MS_BIND
         return "mounted"
+
+    # Of its own, as root can make it; nothing in it is changed.
+    def leave_mount_namespace():
+        return str(libc.unshare(0x20000))
+
+    # A root file system of its own, below it the host's programs; the folder it is in stays the old one.
+    def leave_root(folder, way):
+        succeed(libc.unshare(0x20000))
+        succeed(libc.mount(None, b"/", None, 0x44000, None))  # MS_REC | MS_PRIVATE
+        succeed(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, None))
+        for name in os.listdir("/"):
+            if os.path.islink("/" + name):
+                os.symlink(os.readlink("/" + name), folder + "/" + name)
+        for name in ["usr", "lib", "lib64", "opt", "proc"]:
+            if os.path.isdir("/" + name) and not os.path.islink("/" + name):
+                os.mkdir(folder + "/" + name)
+                succeed(libc.mount(("/" + name).encode(), (folder + "/" + name).encode(), None, 0x5000, None))
+        before = os.open(".", os.O_PATH)
+        os.chdir(folder)
+        if way == "chroot":
+            os.chroot(".")
+        else:
+            succeed(libc.syscall({"x86_64": 155, "aarch64": 41}[platform.machine()], b".", b"."))
+            succeed(libc.umount2(b".", 2))  # MNT_DETACH: what was the root
+        os.fchdir(before)
+        return "left"
 
     # Where Yama would object, let everybody: PR_SET_PTRACER.
     def allow_tracing():

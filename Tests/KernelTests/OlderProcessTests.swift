@@ -71,6 +71,17 @@ extension KernelSessionTests {
             }
         }
 
+        /// Its sockets belong to the cgroup it made them in, where nobody would see them close.
+        @Test func `a listener outside the scope, older than the kernel part or not, is not known`() throws {
+            try Room.with(older: ["agent.py": ["listen 0.0.0.0 9000"]], olderOutside: true) { room in
+                #expect(room.kernel.facts(of: room.workloads[0].pid)?.predatesAgent == true)
+                #expect(try room.kernel.listeners() == [])
+                let outsider = try room.outsider()
+                #expect(try outsider.run("listen 0.0.0.0 9001") == "listening")
+                #expect(try room.kernel.listeners() == [])
+            }
+        }
+
         @Test func `the agent's own listeners are none of those that are known`() throws {
             try Room.with { room in
                 let known = try room.kernel.listeners()

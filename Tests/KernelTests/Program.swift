@@ -4,7 +4,7 @@
 /// The commands of ``socketCommands`` and ``disguiseCommands`` are part of it.
 let workloadProgram =
     #"""
-    import ctypes, errno, os, platform, select, shlex, socket, struct, sys, threading, time
+    import ctypes, errno, fcntl, os, platform, select, shlex, socket, struct, sys, threading, time
 
     libc = ctypes.CDLL(None, use_errno=True)
     PATIENCE = 20  # seconds; an emulated machine is slow

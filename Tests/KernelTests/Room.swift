@@ -19,6 +19,8 @@ final class Room {
     /// Listens where they wanted to go.
     private let direct: [Socket]
 
+    private var cgroups: [Cgroup] = []
+
     static let outboundPort: UInt16 = 15001
     static let identity = IdentityHandle(rawValue: 7), otherIdentity = IdentityHandle(rawValue: 8)
     static let managedIPv4 = "10.99.0.1", managedIPv6 = "fd99::1", managedPort = 8000
@@ -27,20 +29,22 @@ final class Room {
 
     /// Makes a room, runs the test in it, and leaves nothing behind.
     ///
-    /// - Parameter older: scripts that run, as 1001, before the kernel part is loaded, each after these commands.
+    /// - Parameters:
+    ///   - older: scripts that run, as 1001, before the kernel part is loaded, each after these commands.
+    ///   - olderOutside: whether these are out of scope.
     static func with(
-        older: KeyValuePairs<String, [String]> = [:], _ body: (Room) throws -> Void,
+        older: KeyValuePairs<String, [String]> = [:], olderOutside: Bool = false, _ body: (Room) throws -> Void,
     ) throws {
         try #require(geteuid() == 0, "these tests load BPF programs: run them as root")
         let surroundings = try Surroundings()
         defer { surroundings.remove() }
         try surroundings.enter()
-        let room = try Room(surroundings, older: older)
+        let room = try Room(surroundings, older: older, outside: olderOutside)
         defer { room.leave() }
         try body(room)
     }
 
-    private init(_ surroundings: Surroundings, older: KeyValuePairs<String, [String]>) throws {
+    private init(_ surroundings: Surroundings, older: KeyValuePairs<String, [String]>, outside: Bool) throws {
         folder = surroundings.folder
         outer = surroundings.outer
         configuration = KernelConfiguration(
@@ -53,6 +57,7 @@ final class Room {
         ].map { try Socket(listeningAt: InternetEndpoint($0)) }
         workloads = try older.map { script, commands in
             let workload = try Workload(script, userID: 1001, folder: surroundings.folder)
+            if outside { try Self.admit(workload, to: surroundings.outer) }
             for command in commands { _ = try workload.run(command) }
             return workload
         }
@@ -82,17 +87,19 @@ final class Room {
     }
 
     /// One selector, one identity.
-    func install(_ selector: Selector) throws {
+    @discardableResult
+    func install(_ selector: Selector) throws -> PolicyGeneration {
         let program = SelectorProgram(slots: [.init(selector: selector, workloadID: "weather-agent")])
-        try kernel.install(program, handles: ["weather-agent": Self.identity])
+        return try kernel.install(program, handles: ["weather-agent": Self.identity])
     }
 
     /// Two identities, of which the first goes before the second.
-    func install(_ first: Selector, other second: Selector) throws {
+    @discardableResult
+    func install(_ first: Selector, other second: Selector) throws -> PolicyGeneration {
         let program = SelectorProgram(slots: [
             .init(selector: first, workloadID: "weather-agent"), .init(selector: second, workloadID: "other"),
         ])
-        try kernel.install(program, handles: ["weather-agent": Self.identity, "other": Self.otherIdentity])
+        return try kernel.install(program, handles: ["weather-agent": Self.identity, "other": Self.otherIdentity])
     }
 
     func start(_ script: String, userID: UInt32 = 1001) throws -> Workload {
@@ -174,8 +181,19 @@ final class Room {
     }
 
     /// Moves a workload to another cgroup; its sockets from then on belong there.
-    func admit(_ workload: Workload, to cgroup: Cgroup) throws {
+    func admit(_ workload: Workload, to cgroup: Cgroup) throws { try Self.admit(workload, to: cgroup) }
+
+    private static func admit(_ workload: Workload, to cgroup: Cgroup) throws {
         try String(workload.pid).write(toFile: cgroup.path + "/cgroup.procs", atomically: false, encoding: .utf8)
+    }
+
+    /// Below the room's own.
+    func makeCgroup(_ name: String) throws -> Cgroup {
+        let path = configuration.cgroupPath + "/" + name
+        guard mkdir(path, 0o755) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+        let cgroup = try Cgroup(path: path)
+        cgroups.append(cgroup)
+        return cgroup
     }
 
     /// Inode of each pin: another one is another link.
@@ -192,6 +210,7 @@ final class Room {
         // All of them first: a traced process is not gone before its tracer is.
         for workload in workloads { workload.dismiss() }
         for workload in workloads { workload.stop() }
+        for cgroup in cgroups.reversed() { rmdir(cgroup.path) }
         stopProxy()
         try? KernelSession.uninstall(pinDirectory: configuration.pinDirectory)
     }

@@ -21,6 +21,23 @@ final class Socket {
         try listen(backlog: 16)
     }
 
+    /// In another network namespace than this thread's.
+    convenience init(family endpoint: InternetEndpoint, in network: NetworkNamespace) throws {
+        try self.init(network.socket(family: endpoint.address.isIPv4 ? AF_INET : AF_INET6))
+        _ = fcntl(descriptor, F_SETFL, 0)
+    }
+
+    convenience init(from source: InternetEndpoint, in network: NetworkNamespace) throws {
+        try self.init(family: source, in: network)
+        try Self.check(source.withAddress { bind(descriptor, $0, $1) })
+    }
+
+    convenience init(listeningAt endpoint: InternetEndpoint, in network: NetworkNamespace) throws {
+        try self.init(family: endpoint, in: network)
+        try Self.check(endpoint.withAddress { bind(descriptor, $0, $1) })
+        try listen(backlog: 16)
+    }
+
     convenience init(family endpoint: InternetEndpoint) throws {
         let family = endpoint.address.isIPv4 ? AF_INET : AF_INET6
         try self.init(socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))

@@ -94,6 +94,36 @@ let socketCommands = #"""
         held[-1].connect((host, int(port)))
         return described(held[-1].getpeername())
 
+    # Connects again and again behind its other work, until it is told to stop.
+    def dial_steadily(host, port):
+        global dialling, failures, dialled
+        dialling, failures, dialled = True, [], 0
+
+        def run():
+            global dialled
+            while dialling:
+                with socket.socket() as made:
+                    made.settimeout(PATIENCE)
+                    dialled += 1
+                    try:
+                        made.connect((host, int(port)))
+                        if made.recv(100) != b"proxy":
+                            failures.append("not the proxy")
+                    except OSError as failure:
+                        failures.append(str(failure))
+                time.sleep(0.005)
+
+        global dialler
+        dialler = threading.Thread(target=run)
+        dialler.start()
+        return "dialling"
+
+    def stop_dialling():
+        global dialling
+        dialling = False
+        dialler.join()
+        return f"{dialled} {len(failures)} {' '.join(failures[:3])}".rstrip()
+
     # connect() to AF_UNSPEC: the socket is as new.
     def disconnect():
         succeed(libc.connect(held[-1].fileno(), ctypes.create_string_buffer(28), 28))

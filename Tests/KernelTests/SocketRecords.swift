@@ -27,7 +27,7 @@ extension Room {
         guard bpf_map_delete_elem(processes, &key) == 0 else { throw POSIXError(.ENOENT) }
     }
 
-    private func pinned(_ map: String) throws -> CInt {
+    func pinned(_ map: String) throws -> CInt {
         let descriptor = bpf_obj_get(configuration.pinDirectory + "/" + map)
         guard descriptor >= 0 else { throw POSIXError(.ENOENT) }
         return descriptor

@@ -16,7 +16,8 @@ final class Surroundings {
         folder = FileManager.default.temporaryDirectory.appending(path: name)
         let root = try Cgroup.root()
         outer = try Cgroup(path: root.path + (Cgroup.name(of: "self") ?? "/"))
-        cgroup = root.path + "/" + name
+        // A slice: what is made in it can be a unit.
+        cgroup = root.path + "/" + name + ".slice"
         outerNetwork = open(NetworkNamespace.currentPath, O_RDONLY | O_CLOEXEC)
         try FileManager.default.createDirectory(at: bpffs, withIntermediateDirectories: true)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path())

@@ -17,7 +17,8 @@ final class Workload {
     ///   - options: of setpriv(1), beside the uid.
     init(_ command: [String], userID: UInt32, options: [String] = [], folder: URL) throws {
         process.executableURL = URL(filePath: "/usr/bin/setpriv")
-        process.arguments = ["--reuid=\(userID)", "--clear-groups"] + options + command
+        let groups = options.contains { $0.hasPrefix("--groups") } ? [] : ["--clear-groups"]
+        process.arguments = ["--reuid=\(userID)"] + groups + options + command
         process.environment = ["PATH": "/usr/bin:/bin"]
         process.currentDirectoryURL = folder
         process.standardInput = input

@@ -9,19 +9,46 @@ import Workloads
 
 /// Flows by the source port of whoever connects, as the kernel part knows them by the socket.
 final class FlowTable: FlowSource {
-    private let flows = Mutex<[UInt16: OutboundFlow]>([:])
+    private struct Answers {
+        var flows: [UInt16: AcceptedFlow] = [:]
+        /// Whoever asks waits, as for a process that is not decided yet.
+        var areHeld = false
+        var asked = 0
+    }
+
+    private let answers = Mutex(Answers())
     private let prepared = Mutex<[SocketAddress]>([])
 
-    func expect(_ flow: OutboundFlow, from port: UInt16) { flows.withLock { $0[port] = flow } }
+    func expect(_ flow: OutboundFlow, from port: UInt16) { expect(.workload(flow), from: port) }
 
-    func flow(ofAccepted descriptor: CInt) -> OutboundFlow? {
+    func expect(_ flow: AcceptedFlow, from port: UInt16) { answers.withLock { $0.flows[port] = flow } }
+
+    func hold() { answers.withLock { $0.areHeld = true } }
+
+    func release() { answers.withLock { $0.areHeld = false } }
+
+    /// How many connections were asked about.
+    var asked: Int { answers.withLock { $0.asked } }
+
+    func flow(ofAccepted descriptor: CInt) async -> AcceptedFlow {
+        answers.withLock { $0.asked += 1 }
+        while answers.withLock({ $0.areHeld }) {
+            do { try await Task.sleep(for: .milliseconds(5)) } catch {
+                return .refused(process: nil, reason: "cancelled")
+            }
+        }
+        let refusal = AcceptedFlow.refused(process: nil, reason: "not redirected by the kernel")
+        guard let port = Self.peerPort(of: descriptor) else { return refusal }
+        return answers.withLock { $0.flows[port] } ?? refusal
+    }
+
+    private static func peerPort(of descriptor: CInt) -> UInt16? {
         var bytes = [UInt8](repeating: 0, count: MemoryLayout<sockaddr_storage>.size)
         var size = socklen_t(bytes.count)
         let status = bytes.withUnsafeMutableBytes {
             getpeername(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
         }
-        guard status == 0 else { return nil }
-        return flows.withLock { $0[UInt16(bytes[2]) << 8 | UInt16(bytes[3])] }
+        return status == 0 ? UInt16(bytes[2]) << 8 | UInt16(bytes[3]) : nil
     }
 
     func prepareUpstream(descriptor: CInt, client: SocketAddress) throws { prepared.withLock { $0.append(client) } }

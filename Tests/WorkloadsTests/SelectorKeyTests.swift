@@ -191,10 +191,10 @@ struct ValueCase: Sendable, CustomTestStringConvertible {
         ("/", nil), ("/system.slice", nil), ("/system.slice/nginx.service", "nginx.service"),
         ("/user.slice/user-1000.slice/user@1000.service/app.slice/evil.service", "user@1000.service"),
         ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope"), ("/init.scope", "init.scope"),
-        ("/.service", nil), ("/a/b.socket/c", "b.socket"), ("/kubepods/pod1", nil),
+        ("/.service", nil), ("/a.slice/b.socket/c", "b.socket"), ("/a/b.socket/c", nil), ("/kubepods/pod1", nil),
         ("/x.slice.service", "x.slice.service"),
     ])
-    func `the unit is the topmost one of a cgroup's path`(_ path: String, _ unit: String?) {
+    func `the unit is the topmost part of a cgroup's path that is no slice`(_ path: String, _ unit: String?) {
         #expect(SystemdUnit.name(inCgroup: path) == unit)
     }
 

@@ -12,7 +12,8 @@ struct agent_settings {
 	abi_u64 cgroup_id;     /* the scope */
 	abi_u16 outbound_port; /* host byte order; the same in each network
 				* namespace */
-	abi_u16 reserved[3];
+	abi_u16 found_running; /* 1: what ran before has been looked for */
+	abi_u16 reserved[2];
 };
 _Static_assert(sizeof(struct agent_settings) == 48, "agent_settings is ABI");
 

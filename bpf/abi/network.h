@@ -34,7 +34,7 @@ _Static_assert(sizeof(struct place) == 32, "place is ABI");
 
 /* What a socket carries of the process that connected it. */
 struct flow {
-	struct process_key process;
+	struct process_key process; /* with the image that connected it */
 	abi_u32 identity;
 	abi_u32 flags; /* FLOW_... */
 	struct ids ids;  /* as of connect() */

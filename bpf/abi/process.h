@@ -42,6 +42,25 @@ _Static_assert(sizeof(struct process_key) == 16, "process_key is ABI");
  * as one word. See selector.h. */
 #define CLASS_GENERATION_SHIFT 32
 
+/* Of a task, in the initial user namespace. */
+struct ids {
+	abi_u32 euid, uid; /* effective, real */
+	abi_u32 egid, gid;
+};
+
+/* The last decision and all it rests on beside the facts themselves. Threads
+ * of a process may write and read it at once: `sequence` is odd while it is
+ * written, and has changed when it was. */
+struct decision_memo {
+	abi_u32 sequence;
+	abi_u32 generation; /* of the policy; 0: no decision is kept */
+	struct ids ids;
+	abi_u64 cgroup_id;
+	abi_u32 identity;
+	abi_u32 reserved;
+};
+_Static_assert(sizeof(struct decision_memo) == 40, "decision_memo is ABI");
+
 /* What the kernel saw at the last exec; a forked child has its parent's. */
 struct process_facts {
 	struct process_key key;
@@ -52,6 +71,7 @@ struct process_facts {
 	abi_u32 asked;             /* generation of the last EVENT_UNDECIDED */
 	abi_u32 image;             /* execs since it was forked */
 	abi_u32 reserved;
+	struct decision_memo memo;
 	abi_u64 executable_device; /* major << 20 | minor */
 	abi_u64 executable_inode;
 	abi_u64 classes[PROCESS_TEXTS]; /* generation << 32 | class */
@@ -63,13 +83,7 @@ struct process_facts {
 	/* Last, behind `path`: see write_path() in exec.bpf.c. */
 	abi_u8 argv[PROCESS_ARGV_LEN];
 };
-_Static_assert(sizeof(struct process_facts) == 1712, "process_facts is ABI");
-
-/* Of a task, in the initial user namespace. */
-struct ids {
-	abi_u32 euid, uid; /* effective, real */
-	abi_u32 egid, gid;
-};
+_Static_assert(sizeof(struct process_facts) == 1752, "process_facts is ABI");
 
 #define CREDENTIALS_GROUPS 32
 

@@ -1,0 +1,217 @@
+package import Kernel
+package import Workloads
+
+/// The kernel part, as far as the attestor needs it.
+package protocol ProcessRecords: Sendable {
+    /// - Returns: nil for a process that is gone, or of which nothing is recorded.
+    func record(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)?
+    /// Cheap.
+    func isAlive(_ process: ProcessKey) -> Bool
+    func install(
+        _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]],
+    ) throws(KernelError) -> PolicyGeneration
+    func answer(
+        _ image: ProcessImage, holding slots: [Int], generation: PolicyGeneration,
+    ) throws(KernelError) -> Bool
+}
+
+extension KernelSession: ProcessRecords {}
+
+/// A process with everything known of it that the policy asks for.
+package struct Attestation: Sendable {
+    package let facts: ProcessFacts
+    package let image: ProcessImage
+    /// Facts that were asked for and could not be found, with the reason.
+    package let gaps: [SelectorKey: String]
+    /// False: a gap may close by itself, so nothing is decided by it.
+    package let isFinal: Bool
+}
+
+/// The user-space half of the decision: finds out what the kernel part cannot know of a process, and tells it.
+///
+/// Only what some selector asks of a process that it could match is looked for. What was found of one image is kept until
+/// that process ends; whoever asks meanwhile waits for the same answer.
+package actor Attestor {
+    private let kernel: any ProcessRecords
+    private let hasher: FileHasher
+    private var questions: Questions?
+    private var known: KnownImages
+    private var running: [ProcessImage: Task<Bool, Never>] = [:]
+
+    /// How far up the ancestors are looked at.
+    private static let generations = 32
+
+    package init(kernel: any ProcessRecords, hasher: FileHasher = FileHasher(), remembering limit: Int = 8192) {
+        self.kernel = kernel
+        self.hasher = hasher
+        known = KnownImages(limit: limit)
+    }
+
+    /// Puts a policy into force in the kernel, with the answers for all processes that were looked at already.
+    package func install(_ program: SelectorProgram, handles: [String: IdentityHandle]) throws(KernelError) {
+        known.forget { !kernel.isAlive($0.process) }
+        var answers: [ProcessImage: [Int]] = [:]
+        var residues = Residues(of: program)
+        var next = Questions(program, generation: nil)
+        for (image, found) in known.all {
+            let keys = next.keys(for: found.facts)
+            guard !keys.isEmpty, found.hasAll(keys), keys.isDisjoint(with: Questions.kin) else { continue }
+            answers[image] = residues.slots(holdingFor: found.facts.adding(found.findings))
+        }
+        next.generation = try kernel.install(program, handles: handles, known: answers)
+        questions = next
+        known.forgetKin()
+    }
+
+    /// - Returns: nil for a process that is gone or of which nothing is recorded.
+    package func complete(pid: Int32) async -> Attestation? {
+        guard let record = kernel.record(of: pid) else { return nil }
+        while let asked = questions {
+            let found = await complete(record.facts, record.image, asked)
+            if isInForce(asked) { return found }
+        }
+        return Attestation(facts: record.facts, image: record.image, gaps: [:], isFinal: true)
+    }
+
+    /// Who a process is now; from now on the kernel part decides it alone.
+    package func identify(_ process: ProcessKey) async throws(AttestorError) -> Attested {
+        guard let record = kernel.record(of: process.pid), record.facts.key == process else { throw .ended(process) }
+        return try await judge(record.facts, record.image)
+    }
+
+    /// The same: nil where it is gone, where there is no policy, or where it cannot be decided now.
+    package func decide(_ process: ProcessKey) async -> Match? { try? await identify(process).match }
+
+    /// Who a process was when it ran by these numbers, as long as it is the same image still.
+    package func attest(_ image: ProcessImage, as ids: ProcessIDs) async throws(AttestorError) -> Attested {
+        guard let record = kernel.record(of: image.process.pid), record.image.process == image.process else {
+            throw .ended(image.process)
+        }
+        guard record.image == image else { throw .becameAnother(image.process) }
+        return try await judge(record.facts, image, as: ids)
+    }
+
+    // MARK: Decisions
+
+    private func judge(
+        _ facts: ProcessFacts, _ image: ProcessImage, as ids: ProcessIDs? = nil,
+    ) async throws(AttestorError) -> Attested {
+        while true {
+            guard let asked = questions else { throw .noPolicy }
+            guard let found = await complete(facts, image, asked) else { throw .ended(image.process) }
+            // Another policy may have come meanwhile, with other questions.
+            guard isInForce(asked) else { continue }
+            guard found.isFinal else { throw .undecidable(image.process, found.gaps) }
+            tell(found, asked)
+            let facts = ids.map(found.facts.running(as:)) ?? found.facts
+            return Attested(facts: facts, match: asked.matcher.match(facts))
+        }
+    }
+
+    private func isInForce(_ asked: Questions) -> Bool { asked.generation == questions?.generation }
+
+    private func tell(_ found: Attestation, _ asked: Questions) {
+        guard asked.needsAnswer(for: found.facts), let generation = asked.generation else { return }
+        // Refused by a full map alone: the process stays undecided in the kernel, and is decided here each time.
+        _ = try? kernel.answer(
+            found.image, holding: asked.program.residue(holdingFor: found.facts), generation: generation)
+    }
+
+    // MARK: Facts
+
+    private func complete(
+        _ facts: ProcessFacts, _ image: ProcessImage, _ asked: Questions,
+    ) async -> Attestation? {
+        let keys = asked.keys(for: facts)
+        var asksAgain = true
+        while case let missing = known.missing(keys, of: image, again: asksAgain), !missing.isEmpty, isInForce(asked) {
+            guard await examination(of: facts, image, missing, asked).value else { return nil }
+            asksAgain = false
+        }
+        let findings = known[image].filter { keys.contains($0.key) }
+        return Attestation(
+            facts: facts.adding(findings), image: image,
+            gaps: findings.compactMapValues { if case .unknown(let reason, _) = $0 { reason } else { nil } },
+            isFinal: findings.values.allSatisfy(\.isLasting),
+        )
+    }
+
+    /// One of an image at a time; false where the process is no longer that image.
+    private func examination(
+        of facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
+    ) -> Task<Bool, Never> {
+        if let task = running[image] { return task }
+        let task = Task { await self.examine(facts, image, keys, asked) }
+        running[image] = task
+        return task
+    }
+
+    private func examine(
+        _ facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
+    ) async -> Bool {
+        defer { running[image] = nil }
+        let examination = ProcessExamination(facts: facts, hasher: hasher)
+        let opened = await examination.open(keys)
+        // What was opened belongs to the image that was asked about only if the process is that image still.
+        guard kernel.record(of: image.process.pid)?.image == image else { return false }
+        var findings = await examination.findings(keys, opened)
+        if !keys.isDisjoint(with: Questions.kin) {
+            findings.merge(await kin(of: facts, upTo: keys.contains(.ancestor) ? Self.generations : 1, asked)) { $1 }
+        }
+        // Of other processes it was found by a policy that is no longer in force.
+        if !isInForce(asked) { findings = findings.filter { !Questions.kin.contains($0.key) } }
+        known.add(findings, of: image, facts)
+        return true
+    }
+
+    /// Who started it, and who started those: as they are now. Of one that has ended nothing is known, nor of those before it.
+    private func kin(of facts: ProcessFacts, upTo limit: Int, _ asked: Questions) async -> [SelectorKey: Finding] {
+        var identities: [String] = []
+        var findings: [SelectorKey: Finding] = [.parent: .absent]
+        var child = facts
+        for distance in 1...limit {
+            // A parent is older than its child, so nobody waits for himself.
+            guard let key = child.parent, key.startTime < child.key.startTime,
+                let record = kernel.record(of: key.pid), record.image.process == key
+            else { break }
+            let found = await complete(record.facts, record.image, asked)
+            if let identity = found.flatMap({ asked.matcher.match($0.facts).workloadID }) {
+                identities.append(identity)
+                if distance == 1 { findings[.parent] = .text(identity) }
+            }
+            if let found, !found.isFinal {
+                let reason = "\(key) is one of those that started it, and is not decided itself"
+                return [.parent: .unknown(reason, isLasting: false), .ancestor: .unknown(reason, isLasting: false)]
+            }
+            child = record.facts
+        }
+        findings[.ancestor] = limit > 1 ? .texts(identities) : nil
+        return findings
+    }
+}
+
+/// Who a process is, and the facts that say so.
+package struct Attested: Sendable {
+    package let facts: ProcessFacts
+    package let match: Match
+}
+
+/// Why a process cannot be told.
+package enum AttestorError: Error, Sendable, CustomStringConvertible {
+    case noPolicy
+    case ended(ProcessKey)
+    case becameAnother(ProcessKey)
+    case undecidable(ProcessKey, [SelectorKey: String])
+
+    package var description: String {
+        switch self {
+        case .noPolicy: "no policy has come from the control plane yet"
+        case .ended(let process): "process \(process.pid) ended before it was known what it is"
+        case .becameAnother(let process):
+            "process \(process.pid) executed another program after it had opened this socket; connect again"
+        case .undecidable(_, let gaps):
+            "not decided yet: "
+                + gaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Kernel
+import Workloads
+
+/// One policy, and what its slots ask that only user space can find out.
+struct Questions: Sendable {
+    /// nil: not in force yet.
+    var generation: PolicyGeneration?
+    let program: SelectorProgram
+    let matcher: Matcher
+    /// Only those that ask, or whose workload ID does.
+    private let slots: [(index: Int, keys: Set<SelectorKey>)]
+
+    /// What rests on other processes, and so on the policy.
+    static let kin: Set<SelectorKey> = [.parent, .ancestor]
+
+    init(_ program: SelectorProgram, generation: PolicyGeneration?) {
+        self.program = program
+        self.generation = generation
+        matcher = Matcher(program: program)
+        slots = program.slots.indices.compactMap { index in
+            var keys = program.slots[index].neededFacts.filter { !$0.isDecidedByKernel }
+            if keys.contains(.scriptHash) { keys.insert(.scriptPath) }
+            return keys.isEmpty ? nil : (index, keys)
+        }
+    }
+
+    /// What has to be found of a process: for every slot that this image could come to match, as its credentials may
+    /// change after the kernel part was answered.
+    func keys(for facts: ProcessFacts) -> Set<SelectorKey> {
+        slots.reduce(into: []) { keys, slot in
+            if !slot.keys.isSubset(of: keys), program.couldMatch(facts, slot: slot.index) { keys.formUnion(slot.keys) }
+        }
+    }
+
+    /// Whether the kernel part may have to ask about it.
+    func needsAnswer(for facts: ProcessFacts) -> Bool {
+        slots.contains {
+            program.slots[$0.index].selector.needsUserSpace && program.couldMatch(facts, slot: $0.index)
+        }
+    }
+}
+
+/// Slots whose user-space keys hold, worked out once for all processes of which the same was found.
+struct Residues {
+    private struct Basis: Hashable {
+        let executable: ProcessFacts.Executable
+        let script: ProcessFacts.Script?
+    }
+
+    private let program: SelectorProgram
+    private var worked: [Basis: [Int]] = [:]
+
+    init(of program: SelectorProgram) { self.program = program }
+
+    /// - Parameter facts: of a process that matches no slot that asks for parents or ancestors.
+    mutating func slots(holdingFor facts: ProcessFacts) -> [Int] {
+        let basis = Basis(executable: facts.executable, script: facts.script)
+        if let slots = worked[basis] { return slots }
+        let slots = program.residue(holdingFor: facts)
+        worked[basis] = slots
+        return slots
+    }
+}
+
+/// What was found of the images that were looked at, in bounded number.
+struct KnownImages {
+    struct Known {
+        /// As when it was looked at first.
+        let facts: ProcessFacts
+        var findings: [SelectorKey: Finding] = [:]
+        let place: UInt64
+
+        func hasAll(_ keys: Set<SelectorKey>) -> Bool { keys.allSatisfy { findings[$0]?.isLasting == true } }
+    }
+
+    private let limit: Int
+    private var images: [ProcessImage: Known] = [:]
+    private var count: UInt64 = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    var all: [ProcessImage: Known] { images }
+
+    subscript(image: ProcessImage) -> [SelectorKey: Finding] { images[image]?.findings ?? [:] }
+
+    /// - Parameter again: also those that were not found for a reason that may have passed.
+    func missing(_ keys: Set<SelectorKey>, of image: ProcessImage, again: Bool) -> Set<SelectorKey> {
+        let findings = self[image]
+        return keys.filter { key in findings[key].map { again && !$0.isLasting } ?? true }
+    }
+
+    mutating func add(_ findings: [SelectorKey: Finding], of image: ProcessImage, _ facts: ProcessFacts) {
+        if images[image] == nil {
+            count += 1
+            images[image] = Known(facts: facts, place: count)
+            if images.count > limit { dropOldest() }
+        }
+        images[image]?.findings.merge(findings) { $1 }
+    }
+
+    mutating func forget(_ isGone: (ProcessImage) -> Bool) { images = images.filter { !isGone($0.key) } }
+
+    /// They hold under one policy alone.
+    mutating func forgetKin() {
+        for image in images.keys { for key in Questions.kin { images[image]?.findings[key] = nil } }
+    }
+
+    private mutating func dropOldest() {
+        for (image, _) in images.sorted(by: { $0.value.place < $1.value.place }).prefix(max(1, limit / 4)) {
+            images[image] = nil
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import CLibBPF
+import Glibc
+
+/// A regular file, open for reading: what is read out of it is of this very file, whatever becomes of its name.
+package final class OpenFile: Sendable {
+    private let descriptor: OwnedDescriptor
+
+    /// What tells one content of a file from another: writing to it changes at least one of these.
+    package struct Version: Hashable, Sendable {
+        /// Kernel layout: major in bits 20..., minor below.
+        package let device: UInt64
+        package let inode: UInt64
+        /// Of the last change to content or attributes, since 1970. The kernel's clock ticks every few milliseconds.
+        package let changed: Duration
+        package let bytes: Int64
+    }
+
+    /// - Throws: ``KernelError/fileRefused(path:errno:)``, ``KernelError/notRegularFile(path:)``.
+    package convenience init(path: String) throws(KernelError) {
+        try self.init(naming: OwnedDescriptor(open_name(path, 0)), path: path)
+    }
+
+    /// - Parameter found: open with O_PATH. Only what turns out to be a regular file is opened for good: opening
+    ///   anything else can block, or do something.
+    init(naming found: OwnedDescriptor, path: String) throws(KernelError) {
+        guard found.number >= 0 else { throw .fileRefused(path: path, errno: errno) }
+        var status = stat()
+        guard fstat(found.number, &status) == 0 else { throw .fileRefused(path: path, errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegularFile(path: path) }
+        let opened = open("/proc/self/fd/\(found.number)", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard opened >= 0 else { throw .fileRefused(path: path, errno: errno) }
+        descriptor = OwnedDescriptor(opened)
+    }
+
+    package func version() throws(KernelError) -> Version {
+        var status = stat()
+        guard fstat(descriptor.number, &status) == 0 else { throw .fileRefused(path: path, errno: errno) }
+        return Version(
+            device: kernel_device(status.st_dev),
+            inode: UInt64(status.st_ino),
+            changed: .seconds(status.st_ctim.tv_sec) + .nanoseconds(status.st_ctim.tv_nsec),
+            bytes: Int64(status.st_size),
+        )
+    }
+
+    /// Blocks.
+    ///
+    /// - Returns: at most so many bytes; none at the file's end.
+    package func read(upTo count: Int, at offset: Int64) throws(KernelError) -> [UInt8] {
+        var code: CInt = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            var received = pread(descriptor.number, buffer.baseAddress, count, off_t(offset))
+            while received < 0, errno == EINTR {
+                received = pread(descriptor.number, buffer.baseAddress, count, off_t(offset))
+            }
+            if received < 0 { code = errno }
+            filled = max(0, received)
+        }
+        guard code == 0 else { throw .fileRefused(path: path, errno: code) }
+        return bytes
+    }
+
+    var number: CInt { descriptor.number }
+
+    /// Its name now, as the agent sees it; ends with ` (deleted)` where it has none any more.
+    package var path: String { Self.target(of: "/proc/self/fd/\(descriptor.number)") ?? "" }
+
+    static func target(of link: String) -> String? {
+        let bytes = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, filled in
+            filled = buffer.withMemoryRebound(to: CChar.self) { text in
+                text.baseAddress.map { max(0, readlink(link, $0, text.count)) } ?? 0
+            }
+        }
+        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+}

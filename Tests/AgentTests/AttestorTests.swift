@@ -1,0 +1,310 @@
+import Crypto
+import Foundation
+import Testing
+import Workloads
+
+@testable import Agent
+@testable import Kernel
+
+@Suite("Attestor") struct AttestorTests {
+    private let book = ProcessBook()
+    private let hasher = FileHasher(now: { .sinceEpoch + .seconds(60) })
+    private let attestor: Attestor
+
+    init() { attestor = Attestor(kernel: book, hasher: hasher) }
+
+    private func slot(_ workloadID: String, _ conditions: [SelectorKey: Condition]) -> SelectorProgram.Slot {
+        SelectorProgram.Slot(selector: Selector(conditions: conditions), workloadID: workloadID)
+    }
+
+    private func text(_ text: String) -> Condition { Condition(anyOf: [.text(text)]) }
+
+    private let anyone = Condition(anyOf: [.number(1001)])
+
+    private func install(_ slots: SelectorProgram.Slot...) async throws {
+        try await attestor.install(SelectorProgram(slots: slots), handles: [:])
+    }
+
+    private func hash(_ text: String) -> String {
+        SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
+    }
+
+    private func hash(ofFile path: String) throws -> String {
+        SHA256.hash(data: try Data(contentsOf: URL(filePath: path))).map { String(format: "%02x", $0) }.joined()
+    }
+
+    private func start(_ arguments: [String], files: [String: String], shebang: String? = nil) throws -> RunningScript {
+        let script = try RunningScript(arguments, files: files, shebang: shebang)
+        book.add(script.facts)
+        return script
+    }
+
+    // MARK: Files
+
+    @Test func `the hash of the running executable gives the identity, and the kernel part is told`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(
+            slot("other", [.binaryHash: text(String(repeating: "0", count: 64))]),
+            slot("agent", [.binaryHash: text(try hash(ofFile: script.facts.executable.path))]),
+        )
+        #expect(await attestor.decide(script.facts.key)?.workloadID == "agent")
+        #expect(book.answers == [script.image: [1]])
+    }
+
+    @Test func `a script is found from the process's own working directory`() async throws {
+        let script = try start(["-u", "x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(slot("agent", [.scriptHash: text(hash(RunningScript.waiting)), .userID: anyone]))
+        let found = try #require(await attestor.complete(pid: script.facts.key.pid))
+        #expect(found.facts.script?.hash == hash(RunningScript.waiting))
+        #expect(found.facts.script?.path == script.folder.resolvingSymlinksInPath().appending(path: "x.py").path())
+        #expect(found.gaps.isEmpty && found.isFinal && found.image == script.image)
+        #expect(await attestor.decide(script.facts.key)?.workloadID == "agent")
+    }
+
+    @Test(arguments: [
+        ["pkg/__main__.py", "pkg/__init__.py"], ["pkg.py"],
+    ])
+    func `python -m runs the module in the working directory`(_ files: [String]) async throws {
+        let content = Dictionary(
+            uniqueKeysWithValues: files.map { ($0, $0.hasSuffix("__init__.py") ? "" : RunningScript.waiting) })
+        let script = try start(["-m", "pkg"], files: content)
+        try await install(slot("agent", [.scriptHash: text(hash(RunningScript.waiting))]))
+        let found = try #require(await attestor.complete(pid: script.facts.key.pid))
+        #expect(found.facts.script?.path.hasSuffix("/" + files[0]) == true, "\(found.gaps)")
+        #expect(await attestor.decide(script.facts.key)?.workloadID == "agent")
+    }
+
+    @Test func `a module that belongs to the interpreter is found there`() {
+        let facts = ProcessFacts(
+            key: ProcessKey(pid: 1, startTime: 1), userID: 0, realUserID: 0, groupID: 0, name: "python3",
+            arguments: ["/venv/bin/python", "-m", "http.server"],
+            executable: .init(path: "/usr/bin/python3.11", device: 1, inode: 1),
+        )
+        let places = PythonModule("http.server", of: facts).places
+        #expect(
+            places.prefix(4) == [
+                "http/server/__main__.py", "http/server.py", "/usr/lib/python3.11/http/server/__main__.py",
+                "/usr/lib/python3.11/http/server.py",
+            ])
+        #expect(places.contains("/venv/lib/python3.11/site-packages/http/server.py"))
+    }
+
+    @Test func `what the kernel executed through its first line wins over argv`() async throws {
+        let script = try start(
+            ["x.py"], files: ["x.py": RunningScript.waiting, "tool": "#!/usr/bin/python3\n"], shebang: "./tool")
+        try await install(slot("agent", [.scriptHash: text(hash("#!/usr/bin/python3\n"))]))
+        #expect(await attestor.decide(script.facts.key)?.workloadID == "agent")
+    }
+
+    @Test func `a script that is gone holds for nothing, and the reason is told`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try FileManager.default.removeItem(at: script.folder.appending(path: "x.py"))
+        try await install(
+            slot("exact", [.scriptHash: text(hash(RunningScript.waiting))]),
+            slot("not", [.scriptHash: Condition(noneOf: [.text(hash("other"))])]),
+            slot("path", [.scriptPath: Condition(noneOf: [.text("/other")])]),
+        )
+        let found = try #require(await attestor.complete(pid: script.facts.key.pid))
+        #expect(found.gaps[.scriptHash]?.contains("x.py cannot be read (errno 2)") == true)
+        #expect(await attestor.decide(script.facts.key)?.workloadID == nil)
+        #expect(book.answers == [script.image: []])
+    }
+
+    @Test func `a name that only the kernel can follow is not followed in the process's place`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting], shebang: "/proc/self/exe")
+        try await install(slot("agent", [.scriptPath: Condition(anyOf: [.prefix("/")])]))
+        let found = try #require(await attestor.complete(pid: script.facts.key.pid))
+        #expect(found.gaps[.scriptPath]?.contains("errno \(ELOOP)") == true)
+        #expect(await attestor.decide(script.facts.key)?.workloadID == nil)
+    }
+
+    @Test func `an executable that is not the one recorded at exec is none`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        var facts = script.facts
+        facts.executable.inode += 1
+        book.add(facts)
+        try await install(slot("agent", [.binaryHash: Condition(noneOf: [.text(hash("other"))])]))
+        let found = try #require(await attestor.complete(pid: facts.key.pid))
+        #expect(found.gaps[.binaryHash]?.contains("shows another executable") == true)
+        #expect(await attestor.decide(facts.key)?.workloadID == nil)
+    }
+
+    @Test func `a file above the limit is a gap, and explained`() async throws {
+        var limits = FileHasher.Limits()
+        limits.fileBytes = 1000
+        let attestor = Attestor(kernel: book, hasher: FileHasher(limits: limits))
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        let program = SelectorProgram(slots: [slot("agent", [.binaryHash: text(hash("x"))])])
+        try await attestor.install(program, handles: [:])
+        let found = try #require(await attestor.complete(pid: script.facts.key.pid))
+        #expect(found.gaps[.binaryHash]?.contains("no more than 1000 are hashed") == true && found.isFinal)
+    }
+
+    // MARK: No more than is needed
+
+    @Test func `nothing is read for a process whose other keys do not hold`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(
+            slot(
+                "agent",
+                [.binaryHash: text(hash("x")), .commandLine: Condition(anyOf: [.words(["node"], lastIsPrefix: false)])])
+        )
+        #expect(await attestor.decide(script.facts.key)?.workloadID == nil)
+        #expect(await hasher.filesRead == 0)
+        #expect(book.answers.isEmpty)
+    }
+
+    @Test func `credentials can change, so a process is looked at whatever they are now`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(
+            slot("agent", [.scriptHash: text(hash(RunningScript.waiting)), .userID: Condition(anyOf: [.number(33)])]))
+        #expect(await attestor.decide(script.facts.key)?.workloadID == nil)
+        #expect(book.answers == [script.image: [0]])
+        let later = ProcessIDs(effectiveUserID: 33, realUserID: 33, effectiveGroupID: 33, realGroupID: 33)
+        #expect(try await attestor.attest(script.image, as: later).match.workloadID == "agent")
+    }
+
+    @Test func `whoever asks meanwhile waits for the same answer`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(slot("agent", [.scriptHash: text(hash(RunningScript.waiting))]))
+        let (attestor, key) = (attestor, script.facts.key)
+        let answers = await withTaskGroup(of: String?.self) { group in
+            for _ in 0..<50 { group.addTask { await attestor.decide(key)?.workloadID } }
+            return await group.reduce(into: Set()) { $0.insert($1) }
+        }
+        #expect(answers == ["agent"])
+        #expect(await hasher.filesRead == 1)
+    }
+
+    @Test func `a new policy finds the answers for all that was looked at, and looks at nothing again`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(slot("agent", [.scriptHash: text(hash(RunningScript.waiting))]))
+        #expect(await attestor.decide(script.facts.key)?.workloadID == "agent")
+        try await install(
+            slot("kernel", [.userID: Condition(anyOf: [.number(1)])]),
+            slot("other", [.scriptHash: text(hash(RunningScript.waiting))]))
+        #expect(book.known == [script.image: [1]])
+        #expect(await attestor.decide(script.facts.key)?.workloadID == "other")
+        #expect(await hasher.filesRead == 1)
+        try await install(slot("agent", [.binaryHash: text(hash("x"))]))
+        #expect(book.known.isEmpty)
+        book.end(script.facts.key)
+        try await install(slot("other", [.scriptHash: text(hash(RunningScript.waiting))]))
+        #expect(book.known.isEmpty)
+    }
+
+    // MARK: Another process
+
+    @Test func `what was found while a process became another program is thrown away`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(slot("agent", [.scriptHash: text(hash(RunningScript.waiting))]))
+        book.execute(afterLooks: 1)
+        #expect(await attestor.decide(script.facts.key) == nil)
+        #expect(book.answers.isEmpty)
+    }
+
+    @Test func `a socket opened before an exec is not that of the program executed`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        try await install(slot("agent", [.scriptHash: text(hash(RunningScript.waiting))]))
+        let ids = ProcessIDs(effectiveUserID: 1001, realUserID: 1001, effectiveGroupID: 1001, realGroupID: 1001)
+        let before = ProcessImage(process: script.facts.key, number: 0)
+        let error = await #expect(throws: AttestorError.self) { try await attestor.attest(before, as: ids) }
+        #expect("\(try #require(error))".contains("executed another program"))
+        book.end(script.facts.key)
+        let gone = await #expect(throws: AttestorError.self) { try await attestor.attest(script.image, as: ids) }
+        #expect("\(try #require(gone))".contains("ended before"))
+    }
+
+    @Test func `without a policy nobody is decided`() async throws {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        #expect(await attestor.decide(script.facts.key) == nil)
+        #expect(await attestor.complete(pid: script.facts.key.pid)?.facts == script.facts)
+    }
+
+    // MARK: Descent
+
+    private func process(_ pid: Int32, uid: UInt32, parent: ProcessFacts? = nil) -> ProcessFacts {
+        let facts = ProcessFacts(
+            key: ProcessKey(pid: pid, startTime: UInt64(pid)), userID: uid, realUserID: uid, groupID: 0, name: "x",
+            arguments: ["x"], executable: .init(path: "/x", device: 1, inode: 1), parent: parent?.key,
+        )
+        book.add(facts)
+        return facts
+    }
+
+    @Test func `the parent's identity and those before it are found up the chain`() async throws {
+        let root = process(1, uid: 0)
+        let manager = process(2, uid: 10, parent: root)
+        let worker = process(3, uid: 20, parent: manager)
+        let tool = process(4, uid: 1001, parent: worker)
+        let stranger = process(5, uid: 1001, parent: root)
+        try await install(
+            slot("tool", [.parent: text("worker"), .ancestor: text("manager"), .userID: anyone]),
+            slot("worker", [.parent: text("manager")]),
+            slot("manager", [.userID: Condition(anyOf: [.number(10)])]),
+            slot("orphan", [.ancestor: Condition(noneOf: [.text("manager")]), .userID: anyone]),
+        )
+        let found = try #require(await attestor.complete(pid: tool.key.pid))
+        #expect(found.facts.parentIdentity == "worker")
+        #expect(found.facts.ancestorIdentities == ["worker", "manager"])
+        #expect(await attestor.decide(tool.key)?.workloadID == "tool")
+        #expect(await attestor.decide(stranger.key)?.workloadID == "orphan")
+    }
+
+    @Test func `a parent that has ended, or whose pid is another's by now, is nobody`() async throws {
+        let parent = process(2, uid: 10)
+        let child = process(3, uid: 1001, parent: parent)
+        let other = process(4, uid: 1001, parent: parent)
+        try await install(
+            slot("child", [.parent: text("manager")]), slot("manager", [.userID: Condition(anyOf: [.number(10)])]))
+        #expect(await attestor.decide(child.key)?.workloadID == "child")
+        book.end(parent.key)
+        #expect(await attestor.decide(other.key)?.workloadID == nil)
+        // What was found of the first one while its parent lived holds on.
+        #expect(await attestor.decide(child.key)?.workloadID == "child")
+        // A process started later under the same number is no parent.
+        var reused = parent
+        reused.userID = 10
+        book.add(
+            ProcessFacts(
+                key: ProcessKey(pid: 2, startTime: 99), userID: 10, realUserID: 10, groupID: 0, name: "x",
+                arguments: ["x"],
+                executable: reused.executable))
+        let last = process(5, uid: 1001, parent: parent)
+        #expect(await attestor.decide(last.key)?.workloadID == nil)
+    }
+
+    @Test func `two that claim to be each other's parent do not wait for each other`() async throws {
+        var one = process(10, uid: 1001)
+        var two = process(11, uid: 1001)
+        one.parent = two.key
+        two.parent = one.key
+        book.add(one)
+        book.add(two)
+        try await install(slot("child", [.ancestor: Condition(noneOf: [.text("x")])]))
+        #expect(await attestor.decide(one.key)?.workloadID == "child")
+        #expect(await attestor.decide(two.key)?.workloadID == "child")
+    }
+
+    @Test func `ancestors are counted up to the thirty-second`() async throws {
+        var last = process(1, uid: 10)
+        for pid in 2...40 { last = process(Int32(pid), uid: 1001, parent: last) }
+        try await install(
+            slot("late", [.ancestor: text("first"), .userID: anyone]),
+            slot("first", [.userID: Condition(anyOf: [.number(10)])]))
+        #expect(await attestor.decide(ProcessKey(pid: 33, startTime: 33))?.workloadID == "late")
+        #expect(await attestor.decide(ProcessKey(pid: 34, startTime: 34))?.workloadID == nil)
+    }
+
+    @Test func `what parents are is asked again under another policy`() async throws {
+        let parent = process(2, uid: 10)
+        let child = process(3, uid: 1001, parent: parent)
+        try await install(
+            slot("child", [.parent: text("manager")]), slot("manager", [.userID: Condition(anyOf: [.number(10)])]))
+        #expect(await attestor.decide(child.key)?.workloadID == "child")
+        try await install(
+            slot("child", [.parent: text("manager")]), slot("boss", [.userID: Condition(anyOf: [.number(10)])]))
+        #expect(book.known.isEmpty)
+        #expect(await attestor.decide(child.key)?.workloadID == nil)
+    }
+}

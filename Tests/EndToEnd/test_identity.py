@@ -1,0 +1,265 @@
+"""Which identity a process has where only user space can tell: by hash, script, parent and ancestor, and by template."""
+
+import hashlib
+import pathlib
+import shlex
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+import yaml
+from laboratory import ROOT, eventually
+
+PROGRAMS = ROOT / "Tests/EndToEnd/programs"
+PYTHON = "/usr/bin/python3"
+DOMAIN = "spiffe://demo.tidemark/"
+GROUP = "spiffe-mcp-demo-agent-group"
+B = "10.99.1.2"
+PORT = 8100
+USER = 1001
+
+
+def identity(name, *selectors, workload=None, mode="MUTUAL"):
+    return {
+        "apiVersion": "tidemark.dev/v1alpha1",
+        "kind": "WorkloadIdentity",
+        "metadata": {"name": name},
+        "spec": {
+            "scope": {"agentGroup": {"id": GROUP}},
+            "selectors": list(selectors),
+            "workloadID": workload or name,
+            "connection": {"tls": {"mode": mode}},
+        },
+    }
+
+
+def sha256(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+class Scene:
+    """A folder that everybody can read, servers on b that are workloads, and programs that dial them from a."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidemark-identity-", dir="/var/tmp"))
+        self.folder.chmod(0o755)
+        self.applied = set()
+        self.ports = set()
+
+    def script(self, name, program="dial.py", comment=""):
+        path = self.folder / name
+        path.write_text((PROGRAMS / program).read_text() + comment)
+        return path
+
+    def compiled(self, name, padding=0):
+        """The program in C, static, with so many bytes behind it that do nothing."""
+        path = self.folder / name
+        subprocess.run(["cc", "-O2", "-static", "-o", path, PROGRAMS / "dial.c"], check=True)
+        with path.open("ab") as file:
+            file.write(name.encode())
+            file.truncate(file.tell() + padding)
+        return path
+
+    def apply(self, *identities):
+        file = self.folder / "manifests.yaml"
+        file.write_text(yaml.safe_dump_all(identities))
+        self.applied |= {document["metadata"]["name"] for document in identities}
+        done = self.lab.tidemark("apply", "-f", str(file), "--wait")
+        assert done.returncode == 0, done.stderr
+
+    def serve(self, port=PORT, user=USER, mode="MUTUAL", workload="echo"):
+        """An echo server that is `workload`, once it can be reached as that."""
+        script = self.script(f"echo{port}.py", "echo.py")
+        command = f"{PYTHON} {script} {port}"
+        selector = {"process:uid": user, "process:cmdline": command}
+        self.apply(identity(f"echo{port}", selector, workload=workload, mode=mode))
+        self.ports.add(port)
+        self.lab.shell(
+            f"""
+            lab_start echo{port} b b/apps $(lab_as {user}) {command}
+            lab_wait 30 "the echo server" lab_endpoint {B} {port}
+            """
+        )
+
+    def dial(self, *command, user=USER, port=PORT):
+        """Runs it on host a; whether it got its answer."""
+        words = " ".join(shlex.quote(str(word)) for word in (*command, B, port))
+        done = self.lab.shell(f"lab_run a a/apps $(lab_as {user}) {words}", check=False)
+        assert done.stdout in ("", "echo hello"), done.stdout
+        return done.stdout == "echo hello"
+
+    def identity_of(self, *command, user=USER, port=PORT):
+        """The workload ID that the server's side saw, or None where it saw no SVID, and refused."""
+        before = len(self.inbound(port))
+        answered = self.dial(*command, user=user, port=port)
+        (seen,) = eventually(lambda: self.inbound(port)[before:], "the server's side to tell of the connection")
+        peer = seen.get("peer")
+        assert answered == (peer is not None), seen
+        assert peer or seen["reason"] == "plain text refused: the peer presented no SVID", seen
+        return peer and peer.removeprefix(DOMAIN)
+
+    def inbound(self, port):
+        return self.told("connection.inbound", port)
+
+    def outbound(self, port):
+        return self.told("connection.outbound", port)
+
+    def told(self, kind, port):
+        """What agents said of connections to a port of host b, oldest first."""
+        details = [record["details"] for record in self.lab.audit() if record["type"] == kind]
+        return [detail for detail in details if detail.get("connection", "").endswith(f">{B}:{port}")]
+
+    def leave(self):
+        for port in self.ports:
+            self.lab.shell(f"lab_stop echo{port}")
+        for name in self.applied:
+            self.lab.tidemark("delete", "workloadidentity", name)
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture
+def scene(lab):
+    scene = Scene(lab)
+    yield scene
+    scene.leave()
+
+
+def test_two_scripts_of_one_user_one_interpreter_and_one_cgroup_are_two_workloads(scene):
+    scene.serve()
+    one, two, three = (scene.script(f"{name}.py", comment=f"# {name}\n") for name in ("one", "two", "three"))
+    scene.apply(
+        identity("script-one", {"process:uid": USER, "process:script:hash": sha256(one)}),
+        identity("script-two", {"process:uid": USER, "process:script:hash": sha256(two)}),
+    )
+    assert scene.identity_of(PYTHON, one) == "script-one"
+    assert scene.identity_of(PYTHON, two) == "script-two"
+    assert scene.identity_of(PYTHON, three) is None
+    assert scene.identity_of(PYTHON, one, user=1003) is None
+
+
+def test_a_script_that_was_replaced_has_no_identity_from_its_next_start_on(scene):
+    scene.serve()
+    script = scene.script("job.py")
+    scene.apply(identity("job", {"process:uid": USER, "process:script:hash": sha256(script)}))
+    assert scene.identity_of(PYTHON, script) == "job"
+    scene.script("job.py", comment="# and more\n")
+    assert scene.identity_of(PYTHON, script) is None
+    scene.script("job.py")
+    assert scene.identity_of(PYTHON, script) == "job"
+
+
+def test_a_program_is_told_by_its_content_whatever_it_is_called(scene):
+    scene.serve()
+    program, impostor = scene.compiled("dialer"), scene.compiled("impostor")
+    scene.apply(identity("dialer", {"process:uid": USER, "process:binary:hash": sha256(program)}))
+    assert scene.identity_of(program) == "dialer"
+    assert scene.identity_of(impostor) is None
+    # The impostor under the program's name, and the program under another one.
+    copy = scene.folder / "copy"
+    shutil.copy(program, copy)
+    shutil.move(impostor, program)
+    assert scene.identity_of(program) is None
+    assert scene.identity_of(copy) == "dialer"
+
+
+def test_a_child_is_told_by_its_parent_and_a_grandchild_by_its_ancestor(scene):
+    scene.serve()
+    manager = scene.script("manager.py", "start.py")
+    dialer = scene.compiled("worker")
+    scene.apply(
+        identity("manager", {"process:uid": USER, "process:script:hash": sha256(manager)}),
+        identity("child", {"process:uid": USER, "process:binary:path": str(dialer), "process:parent": "manager"}),
+        identity(
+            "grandchild",
+            {
+                "process:uid": USER,
+                "process:binary:path": str(dialer),
+                "process:ancestor": "manager",
+                "process:parent": "!manager",
+            },
+        ),
+    )
+    assert scene.identity_of(PYTHON, manager, dialer) == "child"
+    assert scene.identity_of(PYTHON, manager, "/bin/sh", "-c", '"$@"; exit $?', "sh", dialer) == "grandchild"
+    assert scene.identity_of(dialer) is None
+
+
+def test_a_template_names_each_user_and_a_listener_of_one(scene):
+    scene.serve(user=1004, workload="echoes/{{process:uid}}")
+    dialer = scene.compiled("agent")
+    scene.apply(
+        identity("users", {"process:binary:hash": sha256(dialer)}, workload="users/{{process:uid}}"),
+        identity("paths", {"process:binary:path": PYTHON + "*", "process:uid": [1001, 1003]}, workload="paths/{{process:uid}}"),
+    )
+    assert scene.identity_of(dialer, user=1001) == "users/1001"
+    assert scene.identity_of(dialer, user=1003) == "users/1003"
+    script = scene.script("any.py")
+    assert scene.identity_of(PYTHON, script, user=1001) == "paths/1001"
+    assert scene.identity_of(PYTHON, script, user=1003) == "paths/1003"
+    told = eventually(lambda: [one for one in scene.outbound(PORT) if one.get("spiffeID") == DOMAIN + "paths/1003"], "agent a to tell")
+    assert told[-1]["peer"] == DOMAIN + "echoes/1004"
+
+
+def test_an_excluded_value_is_everybody_else(scene):
+    scene.serve()
+    known, unknown = scene.script("known.py", comment="# known\n"), scene.script("unknown.py")
+    dialer = scene.compiled("plain")
+    scene.apply(
+        identity(
+            "others",
+            {
+                "process:uid": USER,
+                "process:cmdline": f"{PYTHON} {scene.folder}/*",
+                "process:script:hash": f"!{sha256(known)}",
+            },
+            {"process:uid": [1001, 1003, "!1001"], "process:binary:path": str(dialer)},
+        ),
+    )
+    assert scene.identity_of(PYTHON, unknown) == "others"
+    assert scene.identity_of(PYTHON, known) is None
+    assert scene.identity_of(dialer, user=1003) == "others"
+    assert scene.identity_of(dialer, user=1001) is None
+
+
+def test_a_connection_made_at_once_is_held_until_the_program_has_been_hashed(scene):
+    scene.serve()
+    # Hashing them takes far longer than it takes to connect.
+    fast, hasty = scene.compiled("fast", padding=150_000_000), scene.compiled("hasty", padding=150_000_000)
+    scene.apply(identity("fast", {"process:uid": USER, "process:binary:hash": sha256(fast)}))
+    assert scene.identity_of(fast) == "fast"
+    assert scene.identity_of(hasty) is None
+
+
+def test_whoever_turns_out_to_be_nobody_reaches_what_takes_plain_text(scene):
+    scene.serve(port=PORT + 1, mode="PERMISSIVE")
+    # It connects long before it is known what it is not.
+    stranger = scene.compiled("stranger", padding=150_000_000)
+    scene.apply(identity("known", {"process:uid": USER, "process:binary:hash": "0" * 64}))
+    before = len(scene.outbound(PORT + 1))
+    assert scene.dial(stranger, port=PORT + 1)
+    (told,) = eventually(lambda: scene.outbound(PORT + 1)[before:], "agent a to tell of it")
+    assert told["decision"] == "allowed" and told["reason"] == "no identity: relayed as it is"
+    assert not told.get("spiffeID") and not told.get("svidSerial")
+
+
+def test_a_process_is_found_out_once_and_told_once(scene):
+    scene.serve()
+    script = scene.folder / "twice.py"
+    script.write_text(
+        "import socket, sys\n"
+        "for _ in range(2):\n"
+        "    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as connection:\n"
+        "        connection.sendall(b'hello')\n"
+        "        answer = connection.recv(256)\n"
+        "print(answer.decode(), end='')\n"
+    )
+    scene.apply(identity("twice", {"process:uid": USER, "process:script:hash": sha256(script)}))
+    before = len(scene.inbound(PORT))
+    assert scene.dial(PYTHON, script)
+    seen = eventually(lambda: scene.inbound(PORT)[before + 1 :] and scene.inbound(PORT)[before:], "both connections")
+    assert [record["peer"] for record in seen] == [DOMAIN + "twice"] * 2
+    # Both agents of the laboratory see all processes of its one kernel.
+    told = [record for record in scene.lab.audit() if record["type"] == "process.identified" and record["source"].endswith("/host-a")]
+    assert [record["details"]["spiffeID"] for record in told].count(DOMAIN + "twice") == 1

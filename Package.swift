@@ -107,6 +107,7 @@ let everything: [Target] = [
             asyncHTTPClient, grdb, nio, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging,
         ],
     ),
+    tests("CommandTests", ["tidemark", "ControlPlaneAPI", "Workloads"]),
     tests("KernelTests", ["Kernel", "Workloads", "KernelABI", "CLibBPF"], exclude: ["programs"]),
     tests("AgentTests", ["Agent", "ControlPlaneAPI", "SPIFFE", "Workloads", "Kernel", x509, crypto]),
 ]

@@ -1,6 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
-import Kernel
+package import Kernel
 package import Proxy
 package import SPIFFE
 package import Workloads
@@ -22,7 +22,7 @@ package struct AgentJournal: ConnectionJournal {
     }
 
     package func record(_ entry: JournalEntry) {
-        if !entry.allowed, let process = entry.process { refusals.note(entry.reason, for: process) }
+        if !entry.allowed { refusals.note(RecentRefusals.Refusal(entry)) }
         forwarder.record(
             AgentAuditEvent(
                 time: Date(), type: AgentAuditEvent.Kind(entry.kind), spiffeID: entry.workload,
@@ -42,8 +42,11 @@ package struct AgentJournal: ConnectionJournal {
         )
     }
 
-    package func recordRefusal(_ process: ProcessKey, reason: String) {
-        refusals.note(reason, for: process)
+    package func recordRefusal(_ process: ProcessKey, destination: InternetEndpoint, reason: String) {
+        var refusal = RecentRefusals.Refusal(reason: reason)
+        refusal.process = process
+        refusal.destination = destination
+        refusals.note(refusal)
         forwarder.record(
             AgentAuditEvent(
                 time: Date(), type: .kernelRefused, process: evidence(process), decision: .refused, reason: reason,
@@ -62,6 +65,17 @@ extension AgentAuditEvent.Kind {
             case .requestInbound: .requestInbound
             case .connectionCut: .connectionCut
             }
+    }
+}
+
+extension RecentRefusals.Refusal {
+    fileprivate init(_ entry: JournalEntry) {
+        self.init(reason: entry.reason)
+        process = entry.process
+        workload = entry.workload
+        peer = entry.peer
+        connections = [entry.dialled, entry.connection].compactMap { $0 }
+        isInbound = entry.kind == .connectionInbound || entry.kind == .requestInbound
     }
 }
 

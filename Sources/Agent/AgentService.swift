@@ -25,7 +25,8 @@ package struct AgentService: Service {
         let lastSnapshot = try file.load()
         let policy = PolicyBoard()
         let handles = HandleTable()
-        let attestor = Attestor(kernel: kernel)
+        let hasher = FileHasher()
+        let attestor = Attestor(kernel: kernel, hasher: hasher)
         let refusals = RecentRefusals()
         let evidence: @Sendable (ProcessKey) -> ProcessEvidence? = { key in
             kernel.facts(of: key.pid).flatMap { $0.key == key ? ProcessEvidence($0) : nil }
@@ -92,15 +93,27 @@ package struct AgentService: Service {
             enforcer: enforcer, journal: journal, svids: svids,
             listenersChanged: { changes.continuation.yield() },
         )
+        let inspection = ProcessInspection(kernel: kernel, policy: policy, hasher: hasher)
+        let served: @Sendable () async -> [NetworkNamespace] = { await networks.all }
+        let explainer = Explainer(
+            kernel: kernel, policy: policy, handles: handles, refusals: refusals, networks: served,
+            inspection: inspection)
         let api = LocalAPI(
             socket: configuration.socket,
-            explainer: Explainer(kernel: kernel, policy: policy, refusals: refusals),
+            explainer: explainer,
+            connections: ConnectionFinder(
+                kernel: kernel, proxy: proxy, policy: policy, refusals: refusals, explainer: explainer, networks: served,
+            ),
+            drafts: DraftTrial(
+                kernel: kernel, policy: policy, inspection: inspection, agentGroup: { await link.spiffeID?.agentGroup }),
+            activity: WorkloadActivity(kernel: kernel, proxy: proxy, handles: handles, refusals: refusals),
             status: {
                 AgentSelfStatus(
                     spiffeID: await link.spiffeID?.description ?? "", version: policy.current.version,
                     controlPlane: follower.controlPlane, identities: policy.current.snapshot?.identities.count ?? 0,
-                    svids: await svids.count, connections: proxy.connectionCount,
+                    svids: await svids.count, connections: proxy.connectionCount, networks: await networks.all.count,
                     auditQueued: forwarder.backlog.queued, auditLost: forwarder.backlog.lost,
+                    kernel: KernelCounters(kernel.statistics()),
                 )
             },
             logger: logger,
@@ -116,6 +129,7 @@ package struct AgentService: Service {
             Activity("kernel events") { await events.run() },
             Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
             Activity("addresses") { await reporter.run() },
+            Activity("losses") { await LossWatch.run({ KernelCounters(kernel.statistics()) }, logger: logger) },
             Activity("local API") { try await api.run() },
         ])
     }

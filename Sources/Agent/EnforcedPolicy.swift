@@ -74,6 +74,11 @@ package struct EnforcedPolicy: Sendable {
         return listening.values.lazy.compactMap { $0.reachable[destination] }.first ?? remote[destination]
     }
 
+    /// Whether connections of managed processes for there, from this network namespace, are redirected.
+    package func isManaged(_ destination: InternetEndpoint, from network: UInt64) -> Bool {
+        expected(at: destination, from: network) != nil
+    }
+
     /// Whether this agent may speak as `workload`.
     package func owns(_ workload: SPIFFEID) -> Bool {
         identity(of: workload) != nil && !withdrawn.contains(workload)

@@ -42,7 +42,7 @@ struct KernelEventLoop: Sendable {
                 listenersChanged()
             }
         case .refused(let process, destination: let destination, let reason):
-            journal.recordRefusal(process, reason: "\(reason) (\(destination))")
+            journal.recordRefusal(process, destination: destination, reason: "\(reason) (\(destination))")
         }
     }
 

@@ -1,31 +1,37 @@
 package import ControlPlaneAPI
 import Foundation
 import Hummingbird
+import Kernel
 package import Logging
 
-/// What `tidemark explain` and `tidemark status --agent` talk to: HTTP on a Unix socket that root alone may open.
+/// What `tidemark explain`, `top` and `status --agent` talk to: HTTP on a Unix socket that root alone may open.
 package struct LocalAPI: Sendable {
     private let socket: String
     private let explainer: Explainer
+    private let connections: ConnectionFinder
+    private let drafts: DraftTrial
+    private let activity: WorkloadActivity
     private let status: @Sendable () async -> AgentSelfStatus
     private let logger: Logger
 
+    /// Of a question; 4096 identities with everything they can have fit in.
+    private static let maximumBody = 16 << 20
+
     package init(
-        socket: String, explainer: Explainer, status: @escaping @Sendable () async -> AgentSelfStatus, logger: Logger,
+        socket: String, explainer: Explainer, connections: ConnectionFinder, drafts: DraftTrial,
+        activity: WorkloadActivity, status: @escaping @Sendable () async -> AgentSelfStatus, logger: Logger,
     ) {
         self.socket = socket
         self.explainer = explainer
+        self.connections = connections
+        self.drafts = drafts
+        self.activity = activity
         self.status = status
         self.logger = logger
     }
 
     package func run() async throws {
         try prepare()
-        let router = Router()
-        router.get("/v1/explain") { request, _ in
-            try Self.answer { () throws(Problem) in try explainer.explain(pid: try Self.pid(of: request)) }
-        }
-        router.get("/v1/status") { _, _ in try Self.json(await status(), status: .ok) }
         var quiet = logger
         quiet.logLevel = .critical
         let application = Application(
@@ -37,6 +43,39 @@ package struct LocalAPI: Sendable {
             logger: quiet,
         )
         try await application.run()
+    }
+
+    private var router: Router<BasicRequestContext> {
+        let router = Router()
+        router.get("/v1/explain") { request, _ in
+            try await Self.answer { () async throws(Problem) in
+                try await explainer.explain(pid: try Self.pid(of: request))
+            }
+        }
+        router.post("/v1/explain") { request, _ in
+            try await Self.answer { () async throws(Problem) in
+                try await explainer.explain(try await Self.body(of: request) as ExecQuestion)
+            }
+        }
+        router.get("/v1/connection") { request, _ in
+            try await Self.answer { () async throws(Problem) in
+                try await connections.find(
+                    try Self.endpoint("source", of: request), try Self.endpoint("destination", of: request))
+            }
+        }
+        router.post("/v1/draft") { request, _ in
+            try await Self.answer { () async throws(Problem) in try await drafts.run(try await Self.body(of: request)) }
+        }
+        router.get("/v1/top") { _, _ in try Self.json(activity.report(), status: .ok) }
+        router.get("/v1/status") { _, _ in try Self.json(await status(), status: .ok) }
+        router.get("/v1/metrics") { _, _ in
+            let page = MetricsPage(await status(), activity.report())
+            return Response(
+                status: .ok, headers: [.contentType: MetricsPage.contentType],
+                body: .init(byteBuffer: .init(string: page.text)),
+            )
+        }
+        return router
     }
 
     private func prepare() throws {
@@ -54,10 +93,31 @@ package struct LocalAPI: Sendable {
         return pid
     }
 
-    private static func answer<Value: Encodable>(_ body: () throws(Problem) -> Value) throws -> Response {
+    private static func endpoint(_ name: String, of request: Request) throws(Problem) -> InternetEndpoint {
+        let text = request.uri.queryParameters[Substring(name)].map(String.init) ?? ""
+        guard let endpoint = InternetEndpoint(parsing: text) else {
+            throw Problem(
+                error: "endpoint_invalid",
+                message: "\(name): expected address:port or [v6-address]:port, found \"\(text)\"")
+        }
+        return endpoint
+    }
+
+    private static func body<Question: Decodable>(of request: Request) async throws(Problem) -> Question {
+        do {
+            let bytes = try await request.body.collect(upTo: maximumBody)
+            return try WireCoding.decoder().decode(Question.self, from: Data(bytes.readableBytesView))
+        } catch {
+            throw Problem(
+                error: "body_invalid",
+                message: "the question cannot be read: \(error); are tidemark and tidemarkd of the same version?")
+        }
+    }
+
+    private static func answer<Value: Encodable>(_ body: () async throws(Problem) -> Value) async throws -> Response {
         let value: Value
-        do throws(Problem) { value = try body() } catch {
-            return try json(error, status: error.error == "process_unknown" ? .notFound : .badRequest)
+        do throws(Problem) { value = try await body() } catch {
+            return try json(error, status: error.error.hasSuffix("_unknown") ? .notFound : .badRequest)
         }
         return try json(value, status: .ok)
     }

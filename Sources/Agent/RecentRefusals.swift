@@ -1,22 +1,63 @@
+package import Foundation
+package import Kernel
+package import SPIFFE
 import Synchronization
 package import Workloads
 
-/// The last few refusals a process met, for `tidemark explain`.
+/// The last refusals on this host, for `tidemark explain`, and how many there were, for `tidemark top`.
 package final class RecentRefusals: Sendable {
-    private let byProcess = Mutex<[ProcessKey: [String]]>([:])
-    private static let processes = 1024
+    package struct Refusal: Sendable, Equatable {
+        package var time = Date()
+        package var process: ProcessKey?
+        package var workload: SPIFFEID?
+        package var peer: SPIFFEID?
+        /// `source>destination`, as the application sees it and between the hosts, as far as they are known.
+        package var connections: [String] = []
+        /// Where the source is not known: of what the kernel part refused.
+        package var destination: InternetEndpoint?
+        package var isInbound = false
+        package var reason: String
+
+        package init(reason: String) { self.reason = reason }
+    }
+
+    private struct Memory {
+        var refusals: [Refusal] = []
+        var counts: [SPIFFEID: UInt64] = [:]
+    }
+
+    private let memory = Mutex(Memory())
+    private static let kept = 4096
+    private static let workloads = 8192
     private static let each = 5
 
     package init() {}
 
-    package func note(_ reason: String, for process: ProcessKey) {
-        byProcess.withLock { table in
-            if table.count >= Self.processes, table[process] == nil { table.removeAll() }
-            table[process] = Array((table[process, default: []] + [reason]).suffix(Self.each))
+    package func note(_ refusal: Refusal) {
+        memory.withLock { memory in
+            if memory.refusals.count >= Self.kept { memory.refusals.removeFirst(Self.kept / 8) }
+            memory.refusals.append(refusal)
+            guard let workload = refusal.workload else { return }
+            if memory.counts.count >= Self.workloads, memory.counts[workload] == nil { memory.counts = [:] }
+            memory.counts[workload, default: 0] += 1
         }
     }
 
-    package func of(_ process: ProcessKey) -> [String] {
-        byProcess.withLock { $0[process] ?? [] }
+    /// The last few, oldest first.
+    package func of(_ process: ProcessKey) -> [Refusal] {
+        memory.withLock { Array($0.refusals.filter { $0.process == process }.suffix(Self.each)) }
     }
+
+    /// The last refusal of a connection between these two, opened by either; else of the kernel part for one of them.
+    package func between(_ one: InternetEndpoint, _ other: InternetEndpoint) -> Refusal? {
+        let names = ["\(one)>\(other)", "\(other)>\(one)"]
+        return memory.withLock { memory in
+            memory.refusals.last { $0.connections.contains(where: names.contains) }
+                ?? memory.refusals.last { $0.destination == other }
+                ?? memory.refusals.last { $0.destination == one }
+        }
+    }
+
+    /// By the proxy, since the agent started.
+    package var counts: [SPIFFEID: UInt64] { memory.withLock { $0.counts } }
 }

@@ -31,11 +31,51 @@ package final class LocalAgentClient: Sendable {
         try await get("/v1/status")
     }
 
+    /// What a command would be if it was executed.
+    package func explain(_ question: ExecQuestion) async throws(ControlPlaneError) -> Explanation {
+        try await post("/v1/explain", question)
+    }
+
+    /// - Parameters: `address:port` or `[v6]:port`, in either order.
+    package func explainConnection(
+        from source: String, to destination: String,
+    ) async throws(ControlPlaneError) -> ConnectionExplanation {
+        try await get("/v1/connection?source=\(Self.escaped(source))&destination=\(Self.escaped(destination))")
+    }
+
+    package func compare(_ draft: DraftQuestion) async throws(ControlPlaneError) -> DraftReport {
+        try await post("/v1/draft", draft)
+    }
+
+    package func top() async throws(ControlPlaneError) -> TopReport {
+        try await get("/v1/top")
+    }
+
     private func get<Answer: Decodable>(_ path: String) async throws(ControlPlaneError) -> Answer {
+        try await send(.GET, path)
+    }
+
+    private func post<Answer: Decodable>(
+        _ path: String, _ body: some Encodable
+    ) async throws(ControlPlaneError) -> Answer {
+        let bytes: Data
+        do { bytes = try WireCoding.encoder().encode(body) } catch {
+            throw .unexpected(address: socket, status: 0, reason: "the question cannot be written as JSON: \(error)")
+        }
+        return try await send(.POST, path, body: bytes)
+    }
+
+    private func send<Answer: Decodable>(
+        _ method: HTTPMethod, _ path: String, body: Data? = nil,
+    ) async throws(ControlPlaneError) -> Answer {
         guard let url = URL(httpURLWithSocketPath: socket, uri: path) else {
             throw .unreachable(address: socket, reason: "this is no path of a socket")
         }
-        let call = HTTPCall(method: .GET, url: url.absoluteString, address: socket)
+        let call = HTTPCall(method: method, url: url.absoluteString, address: socket, body: body)
         return try await call.send(over: http, logger: logger, expecting: Answer.self)
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? text
     }
 }

@@ -1,24 +1,4 @@
-package import Workloads
-
-// What `tidemark explain` and `tidemark status --agent` hear from an agent's Unix socket.
-
-/// `GET /v1/explain?pid=N`.
-package struct Explanation: Sendable, Codable {
-    package var facts: ProcessFacts
-    package var match: Match
-    /// The SPIFFE ID, where the match names one.
-    package var spiffeID: String?
-    /// Sentences: what rests on claimed facts, whether the process is inside the attach point, what its last
-    /// connections were refused for.
-    package var notes: [String]
-
-    package init(facts: ProcessFacts, match: Match, spiffeID: String?, notes: [String]) {
-        self.facts = facts
-        self.match = match
-        self.spiffeID = spiffeID
-        self.notes = notes
-    }
-}
+// What `tidemark status --agent` hears from an agent's Unix socket; further answers are in files of their own.
 
 /// `GET /v1/status`.
 package struct AgentSelfStatus: Sendable, Codable {
@@ -29,12 +9,15 @@ package struct AgentSelfStatus: Sendable, Codable {
     package var identities: Int
     package var svids: Int
     package var connections: Int
+    /// Network namespaces that have the proxy in them, the agent's own among them.
+    package var networks: Int
     package var auditQueued: Int
     package var auditLost: Int
+    package var kernel: KernelCounters
 
     package init(
         spiffeID: String, version: UInt64, controlPlane: String, identities: Int, svids: Int, connections: Int,
-        auditQueued: Int, auditLost: Int,
+        networks: Int, auditQueued: Int, auditLost: Int, kernel: KernelCounters,
     ) {
         self.spiffeID = spiffeID
         self.version = version
@@ -42,7 +25,37 @@ package struct AgentSelfStatus: Sendable, Codable {
         self.identities = identities
         self.svids = svids
         self.connections = connections
+        self.networks = networks
         self.auditQueued = auditQueued
         self.auditLost = auditLost
+        self.kernel = kernel
+    }
+}
+
+/// What the kernel part has counted since it was first loaded; a new agent goes on counting.
+package struct KernelCounters: Sendable, Codable, Equatable {
+    package var execs: UInt64 = 0
+    package var decisions: UInt64 = 0
+    package var redirects: UInt64 = 0
+    package var refusals: UInt64 = 0
+    /// Processes without a record: they are refused where they meet the kernel part.
+    package var processesLost: UInt64 = 0
+    /// Listeners without a record: nobody reaches them.
+    package var listenersLost: UInt64 = 0
+    /// Decisions that could not be made or kept: the process is refused.
+    package var decisionsLost: UInt64 = 0
+    /// Redirected connections without a record: the proxy refuses them.
+    package var flowsLost: UInt64 = 0
+    /// What the agent was not told.
+    package var eventsLost: UInt64 = 0
+
+    package init() {}
+
+    /// Each counter of what was lost, by the name it has here; none of them should ever grow.
+    package var losses: [(name: String, count: UInt64)] {
+        [
+            ("processesLost", processesLost), ("listenersLost", listenersLost), ("decisionsLost", decisionsLost),
+            ("flowsLost", flowsLost), ("eventsLost", eventsLost),
+        ]
     }
 }

@@ -10,6 +10,19 @@ package struct InternetEndpoint: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    /// - Parameter text: `192.0.2.1:80` or `[2001:db8::1]:80`.
+    package init?(parsing text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        let host = text[..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        guard isBracketed == host.contains(":"),
+            let address = InternetAddress(String(isBracketed ? host.dropFirst().dropLast() : host))
+        else { return nil }
+        self.init(address: address, port: port)
+    }
+
     init(_ endpoint: endpoint) {
         address = withUnsafeBytes(of: endpoint.address) { InternetAddress(networkOrder: $0) }
         port = endpoint.port

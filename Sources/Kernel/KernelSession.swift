@@ -127,6 +127,9 @@ extension KernelSession {
         return generation
     }
 
+    /// Of the policy in force.
+    package var generation: PolicyGeneration { selectors.generation }
+
     /// Takes former policies out of the kernel: some ten milliseconds, which nobody has to wait for.
     package func sweepPolicies() throws(KernelError) { try selectors.sweep() }
 
@@ -146,6 +149,9 @@ extension KernelSession {
     private func forgetIfOver(_ image: ProcessImage) throws(KernelError) {
         if !table.isRunning(image) { try selectors.forget(image) }
     }
+
+    /// Whether ``answer(_:holding:generation:)`` was told of this image under the policy in force.
+    package func isAnswered(_ image: ProcessImage) -> Bool { selectors.isAnswered(image) }
 
     /// Where managed processes are redirected from now on, and nowhere else.
     ///
@@ -237,6 +243,9 @@ extension KernelSession {
     /// The processes the kernel part has seen as an identity, as it last told. Cheap: /proc is not read.
     package func identified() -> [ProcessKey: IdentityHandle] { table.identified() }
 
+    /// Its task name as of exec, where it runs now. Cheap: /proc is not read.
+    package func name(of process: ProcessKey) -> String? { table.name(of: process) }
+
     /// Whether this is a process that runs now. Cheap.
     package func isAlive(_ process: ProcessKey) -> Bool { table.isRecorded(process) }
 
@@ -253,6 +262,9 @@ extension KernelSession {
     package func flow(ofAccepted fd: CInt) -> KernelFlow? {
         flows[fd].flatMap { KernelFlow($0) }
     }
+
+    /// Of the map with the records of sockets.
+    var flowDescriptor: CInt { flows.fileDescriptor }
 
     /// To be called before `fd` connects: its connection reaches the application itself, which sees `client`.
     package func prepareUpstream(fd: CInt, client: InternetEndpoint) throws(KernelError) {

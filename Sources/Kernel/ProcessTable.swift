@@ -31,6 +31,13 @@ struct ProcessTable: Sendable {
         }
     }
 
+    func name(of process: ProcessKey) -> String? {
+        guard let record = records[UInt32(bitPattern: process.pid)], ProcessKey(record.key) == process else {
+            return nil
+        }
+        return withUnsafeBytes(of: record.name, text)
+    }
+
     func isRunning(_ image: ProcessImage) -> Bool {
         records[UInt32(bitPattern: image.process.pid)].map {
             ProcessKey($0.key) == image.process && $0.image == image.number

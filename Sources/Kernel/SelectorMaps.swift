@@ -45,6 +45,9 @@ final class SelectorMaps: Sendable {
         processes = try object.map("processes")
     }
 
+    /// Of the policy in force.
+    var generation: PolicyGeneration { PolicyGeneration(number: state.withLock { $0.generation }) }
+
     /// All or nothing: the policy in force is not touched until the new one is complete.
     ///
     /// - Parameter known: what user space knows of processes already; see ``answer(_:holding:generation:)``.
@@ -104,6 +107,14 @@ final class SelectorMaps: Sendable {
             try write(slots, of: image, &state, noting: &written)
             return true
         }
+    }
+
+    /// Whether user space has answered for this image under the policy in force.
+    func isAnswered(_ image: ProcessImage) -> Bool {
+        let generation = generation.number
+        guard let answer = answers[image.abi] else { return false }
+        let word = generation & 1 == 0 ? answer.classes.0 : answer.classes.1
+        return word >> UInt64(CLASS_GENERATION_SHIFT) == UInt64(generation)
     }
 
     func forget(_ image: ProcessImage) throws(KernelError) { try answers.remove(image.abi) }

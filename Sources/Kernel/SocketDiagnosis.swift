@@ -31,20 +31,34 @@ struct SocketDiagnosis: ~Copyable {
     /// Live TCP connections that carry a record in `flows`.
     mutating func connections(taggedIn flows: CInt) throws(KernelError) -> [Found] {
         var found: [Found] = []
-        for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
-            try exchange { buffer in
-                let message = Self.begin(
-                    buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family,
-                    id: inet_diag_sockid())
-                let storages = mnl_attr_nest_start(message, UInt16(INET_DIAG_REQ_SK_BPF_STORAGES))
-                mnl_attr_put_u32(message, UInt16(SK_DIAG_BPF_STORAGE_REQ_MAP_FD), UInt32(flows))
-                mnl_attr_nest_end(message, storages)
-                return message
-            } each: { message in
-                Self.read(message).map { found.append($0) }
-            }
+        try list(storagesOf: flows) { message in Self.read(message).map { found.append($0) } }
+        return found
+    }
+
+    /// Live TCP sockets, with their records in `flows`.
+    mutating func sockets(flows: CInt, where isWanted: (KernelSocket) -> Bool) throws(KernelError) -> [KernelSocket] {
+        var found: [KernelSocket] = []
+        try list(storagesOf: flows, extensions: 1 << UInt8(INET_DIAG_INFO - 1)) { message in
+            if let socket = Self.socket(message), isWanted(socket) { found.append(socket) }
         }
         return found
+    }
+
+    private mutating func list(
+        storagesOf flows: CInt, extensions: UInt8 = 0, each: (UnsafePointer<nlmsghdr>) -> Void,
+    ) throws(KernelError) {
+        for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
+            try exchange(
+                request: { buffer in
+                    let message = Self.begin(
+                        buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family,
+                        id: inet_diag_sockid(), extensions: extensions)
+                    let storages = mnl_attr_nest_start(message, UInt16(INET_DIAG_REQ_SK_BPF_STORAGES))
+                    mnl_attr_put_u32(message, UInt16(SK_DIAG_BPF_STORAGE_REQ_MAP_FD), UInt32(flows))
+                    mnl_attr_nest_end(message, storages)
+                    return message
+                }, each: each)
+        }
     }
 
     /// Where anybody listens.
@@ -79,7 +93,7 @@ struct SocketDiagnosis: ~Copyable {
 
     private static func begin(
         _ buffer: UnsafeMutableRawPointer, type: UInt16, flags: UInt16, family: UInt8, id: inet_diag_sockid,
-        states: UInt32 = liveStates,
+        states: UInt32 = liveStates, extensions: UInt8 = 0,
     ) -> UnsafeMutablePointer<nlmsghdr>? {
         let message = mnl_nlmsg_put_header(buffer)
         message?.pointee.nlmsg_type = type
@@ -87,7 +101,7 @@ struct SocketDiagnosis: ~Copyable {
         let request = mnl_nlmsg_put_extra_header(message, MemoryLayout<inet_diag_req_v2>.size)
         request?.storeBytes(
             of: inet_diag_req_v2(
-                sdiag_family: family, sdiag_protocol: UInt8(IPPROTO_TCP), idiag_ext: 0, pad: 0,
+                sdiag_family: family, sdiag_protocol: UInt8(IPPROTO_TCP), idiag_ext: extensions, pad: 0,
                 idiag_states: states, id: id,
             ),
             as: inet_diag_req_v2.self,
@@ -137,14 +151,38 @@ struct SocketDiagnosis: ~Copyable {
     }
 
     private static func read(_ message: UnsafePointer<nlmsghdr>) -> Found? {
-        let header = MemoryLayout<inet_diag_msg>.size
         guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self),
-            let storages = attribute(Int(INET_DIAG_SK_BPF_STORAGES), in: attributes(of: message, after: header)),
+            let flow = flow(in: attributes(of: message, after: MemoryLayout<inet_diag_msg>.size))
+        else { return nil }
+        return Found(family: socket.idiag_family, id: socket.id, flow: flow)
+    }
+
+    private static func socket(_ message: UnsafePointer<nlmsghdr>) -> KernelSocket? {
+        guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self) else { return nil }
+        let attributes = attributes(of: message, after: MemoryLayout<inet_diag_msg>.size)
+        let isIPv4 = socket.idiag_family == UInt8(AF_INET)
+        let counters = attribute(Int(INET_DIAG_INFO), in: attributes)
+        return KernelSocket(
+            source: InternetEndpoint(source: socket.id, isIPv4: isIPv4),
+            destination: InternetEndpoint(destination: socket.id, isIPv4: isIPv4),
+            userID: socket.idiag_uid, inode: socket.idiag_inode,
+            bytesSent: counters.flatMap { bytes($0, at: 120) }, bytesReceived: counters.flatMap { bytes($0, at: 128) },
+            record: flow(in: attributes).map(KernelSocket.Record.init),
+        )
+    }
+
+    /// Of struct tcp_info, linux/tcp.h: `tcpi_bytes_acked` at 120, `tcpi_bytes_received` at 128.
+    private static func bytes(_ counters: UnsafeRawBufferPointer, at offset: Int) -> UInt64? {
+        counters.count >= offset + 8 ? counters.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
+    }
+
+    private static func flow(in attributes: UnsafeRawBufferPointer) -> flow? {
+        guard let storages = attribute(Int(INET_DIAG_SK_BPF_STORAGES), in: attributes),
             let storage = attribute(Int(SK_DIAG_BPF_STORAGE), in: storages),
             let value = attribute(Int(SK_DIAG_BPF_STORAGE_MAP_VALUE), in: storage),
             value.count >= MemoryLayout<flow>.size
         else { return nil }
-        return Found(family: socket.idiag_family, id: socket.id, flow: value.loadUnaligned(as: flow.self))
+        return value.loadUnaligned(as: KernelABI.flow.self)
     }
 
     private static func attributes(of message: UnsafePointer<nlmsghdr>, after header: Int) -> UnsafeRawBufferPointer {
@@ -174,5 +212,12 @@ extension InternetEndpoint {
             isIPv4 ? InternetAddress(v4: Array(bytes.prefix(4))) : InternetAddress(networkOrder: bytes)
         }
         self.init(address: address, port: UInt16(bigEndian: id.idiag_sport))
+    }
+
+    fileprivate init(destination id: inet_diag_sockid, isIPv4: Bool) {
+        let address = withUnsafeBytes(of: id.idiag_dst) { bytes in
+            isIPv4 ? InternetAddress(v4: Array(bytes.prefix(4))) : InternetAddress(networkOrder: bytes)
+        }
+        self.init(address: address, port: UInt16(bigEndian: id.idiag_dport))
     }
 }

@@ -15,6 +15,8 @@ package struct JournalEntry: Sendable, Equatable {
     package var svidSerial: String?
     /// `source address:port>destination address:port` of the connection between the hosts.
     package var connection: String?
+    /// The same as the local application sees it: its own end for outbound connections; nil for inbound ones.
+    package var dialled: String?
     package var peer: SPIFFEID?
     package var peerSVIDSerial: String?
     package var resource: String?

@@ -34,6 +34,11 @@ package struct ConnectionReport: Sendable, Codable, Equatable {
     package let bytesFromApplication: UInt64
     /// No SVID on the other side: a PERMISSIVE listener let it by, or the process has no identity.
     package let plainText: Bool
+    /// Of the local workload's SVID, and of the peer's.
+    package let svidSerial: String?
+    package let peerSVIDSerial: String?
+    /// `source address:port>destination address:port` of the connection between the hosts; nil: not established yet.
+    package let connection: String?
 }
 
 extension ConnectionReport {
@@ -43,6 +48,8 @@ extension ConnectionReport {
             peer: entry.peer, source: entry.source.text, destination: entry.destination.text, network: entry.network,
             startedAt: entry.startedAt, bytesToApplication: entry.bytes.toApplication,
             bytesFromApplication: entry.bytes.fromApplication, plainText: entry.isPlainText,
+            svidSerial: entry.journal.svidSerial, peerSVIDSerial: entry.journal.peerSVIDSerial,
+            connection: entry.journal.connection,
         )
     }
 }

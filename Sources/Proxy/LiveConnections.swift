@@ -33,7 +33,12 @@ final class LiveConnections: Sendable {
         var slots = 0
         /// By network; never zero.
         var shares: [UInt64: Int] = [:]
+        /// Of connections that have ended.
+        var ended: [SPIFFEID: WorkloadTraffic] = [:]
     }
+
+    /// More local workloads than that are not remembered beyond their connections.
+    private static let workloads = 8192
 
     private let state = Mutex(State())
 
@@ -75,7 +80,21 @@ final class LiveConnections: Sendable {
         }
     }
 
-    func remove(_ id: UInt64) { state.withLock { _ = $0.entries.removeValue(forKey: id) } }
+    func remove(_ id: UInt64) {
+        state.withLock { state in
+            guard let entry = state.entries.removeValue(forKey: id), let workload = entry.workload else { return }
+            if state.ended.count >= Self.workloads, state.ended[workload] == nil { state.ended = [:] }
+            state.ended[workload, default: WorkloadTraffic()].add(entry, isLive: false)
+        }
+    }
+
+    /// Of all connections there were in this life of the proxy.
+    var traffic: [SPIFFEID: WorkloadTraffic] {
+        let (ended, entries) = state.withLock { ($0.ended, $0.entries) }
+        return entries.values.reduce(into: ended) { traffic, entry in
+            if let workload = entry.workload { traffic[workload, default: WorkloadTraffic()].add(entry, isLive: true) }
+        }
+    }
 
     subscript(id: UInt64) -> Entry? { state.withLock { $0.entries[id] } }
 

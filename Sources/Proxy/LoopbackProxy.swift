@@ -1,4 +1,5 @@
 package import NIOPosix
+package import SPIFFE
 import ServiceLifecycle
 import Glibc
 import NIOCore
@@ -50,6 +51,9 @@ package final class LoopbackProxy: Service {
 
     /// Every connection the proxy carries or is establishing, oldest first. A snapshot: bytes go on being counted.
     package func connections() -> [ConnectionReport] { environment.live.reports }
+
+    /// By local workload; ended connections are counted too.
+    package func traffic() -> [SPIFFEID: WorkloadTraffic] { environment.live.traffic }
 
     /// Opens listeners in one network namespace. They serve at once while ``run()`` is under way, and otherwise queue
     /// connections until then.

@@ -64,6 +64,7 @@ actor OutboundConnection {
             downstream.close(promise: nil)
             return
         }
+        facts.dialled = JournalEntry.name(client: source, server: flow.destination)
         let looksInside = !route().resources.isEmpty
         entry = environment.live.insert(
             LiveConnections.Entry(

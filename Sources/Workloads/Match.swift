@@ -15,6 +15,26 @@ package enum Match: Hashable, Sendable, Codable {
     }
 }
 
+/// Which identity a process runs as, without the why.
+package enum Verdict: Hashable, Sendable {
+    case workload(workloadID: String)
+    case nameless(template: String, reason: String)
+    case unmanaged
+
+    /// Of the slot that matches.
+    init(_ slot: SelectorProgram.Slot, on facts: ProcessFacts) {
+        do {
+            self = .workload(workloadID: try WorkloadIDTemplate(slot.workloadID).expand(facts))
+        } catch {
+            self = .nameless(template: slot.workloadID, reason: "\(error)")
+        }
+    }
+
+    package var workloadID: String? {
+        if case .workload(let workloadID) = self { workloadID } else { nil }
+    }
+}
+
 /// One key of a selector, held against a process.
 package struct Evidence: Hashable, Sendable, Codable {
     /// As in the manifest: `process:uid`.

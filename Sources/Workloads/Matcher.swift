@@ -1,12 +1,16 @@
 /// Decides which identity a process has. Pure; the kernel part decides the same from the same ``SelectorProgram``.
 package struct Matcher: Sendable, Equatable {
     private let program: SelectorProgram
+    private let index: SelectorIndex
+    private let undecided: SelectorIndex
 
     /// How many selectors that do not match are told of.
     package static let nearMisses = 5
 
     package init(program: SelectorProgram) {
         self.program = program
+        index = SelectorIndex(program.slots)
+        undecided = SelectorIndex(program.slots, of: \.needsUserSpace, by: \.isDecidedByKernel)
     }
 
     package init(_ identities: [WorkloadIdentity]) {
@@ -14,15 +18,33 @@ package struct Matcher: Sendable, Equatable {
     }
 
     package func match(_ facts: ProcessFacts) -> Match {
-        guard let index = program.firstMatch(facts) else { return .unmanaged(nearest: nearest(to: facts)) }
-        let slot = program.slots[index]
+        guard let slot = firstMatch(facts).map({ program.slots[$0] }) else {
+            return .unmanaged(nearest: nearest(to: facts))
+        }
         let because = slot.selector.evidence(for: facts)
-        do {
-            return .workload(workloadID: try WorkloadIDTemplate(slot.workloadID).expand(facts), because: because)
-        } catch {
-            return .nameless(template: slot.workloadID, reason: "\(error)", because: because)
+        return switch Verdict(slot, on: facts) {
+        case .workload(let workloadID): .workload(workloadID: workloadID, because: because)
+        case .nameless(let template, let reason): .nameless(template: template, reason: reason, because: because)
+        case .unmanaged: .unmanaged(nearest: [])
         }
     }
+
+    /// The same decision without its evidence: for many processes at once.
+    package func verdict(on facts: ProcessFacts) -> Verdict {
+        firstMatch(facts).map { Verdict(program.slots[$0], on: facts) } ?? .unmanaged
+    }
+
+    /// The slot that names the process's identity, as ``SelectorProgram/firstMatch(_:)`` finds it.
+    package func firstMatch(_ facts: ProcessFacts) -> Int? {
+        index.candidates(for: facts).first { program.slots[$0].selector.matches(facts) }
+    }
+
+    /// Whether a slot is left of which only user space knows whether it matches, or which ID it gives this process.
+    package func needsUserSpace(_ facts: ProcessFacts) -> Bool {
+        undecided.candidates(for: facts).contains { program.slots[$0].selector.kernelKeysHold(for: facts) }
+    }
+
+    package static func == (left: Matcher, right: Matcher) -> Bool { left.program == right.program }
 
     private func nearest(to facts: ProcessFacts) -> [NearMiss] {
         let ranked = program.slots.indices.map { (Nearness(of: program.slots[$0].selector, to: facts, place: $0), $0) }

@@ -83,7 +83,7 @@ extension SelectorProgram {
 
     /// Slots whose kernel keys all hold, in order; what user space has to say is taken as said.
     package func candidates(_ facts: ProcessFacts) -> [Int] {
-        slots.indices.filter { slots[$0].selector.holds(for: facts, where: \.isDecidedByKernel) }
+        slots.indices.filter { slots[$0].selector.kernelKeysHold(for: facts) }
     }
 }
 
@@ -91,12 +91,17 @@ extension Selector {
     /// Every key holds.
     package func matches(_ facts: ProcessFacts) -> Bool { holds(for: facts) { _ in true } }
 
+    /// Every key holds that the kernel part decides.
+    func kernelKeysHold(for facts: ProcessFacts) -> Bool { holds(for: facts, where: \.isDecidedByKernel) }
+
     func holds(for facts: ProcessFacts, where isAsked: (SelectorKey) -> Bool) -> Bool {
         conditions.allSatisfy { !isAsked($0.key) || $0.value.holds(for: facts.fact(for: $0.key)) }
     }
 }
 
 extension SelectorProgram.Slot {
+    var needsUserSpace: Bool { neededFacts.contains { !$0.isDecidedByKernel } }
+
     /// Which facts of a process decide this slot and the ID it gives.
     package var neededFacts: Set<SelectorKey> {
         Set(selector.conditions.keys).union((try? WorkloadIDTemplate(workloadID))?.keys ?? [])

@@ -17,7 +17,7 @@ struct Apply: AsyncParsableCommand {
     @OptionGroup var server: ServerOption
 
     func run() async throws {
-        let yaml = try read()
+        let yaml = try ManifestFile(file).read()
         let answer = try await server.withClient { client async throws(ControlPlaneError) in
             try await client.apply(ApplyRequest(file: file, yaml: yaml))
         }
@@ -26,32 +26,6 @@ struct Apply: AsyncParsableCommand {
             for warning in document.warnings { Console.tell("warning: \(document.kind) \(document.name): \(warning)") }
         }
         try await wait.untilEnforced(answer.version, groups: Self.groups(in: yaml, file: file), server: server)
-    }
-
-    private func read() throws(Failure) -> String {
-        do {
-            guard file == "-" else { return try String(contentsOfFile: file, encoding: .utf8) }
-            let data = try FileHandle.standardInput.readToEnd() ?? Data()
-            guard let text = String(data: data, encoding: .utf8) else {
-                throw Failure.unreadable(file: "standard input", reason: "it is not UTF-8; save it as UTF-8")
-            }
-            return text
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw .unreadable(file: file, reason: Self.reason(error))
-        }
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        let error = error as NSError
-        switch CocoaError.Code(rawValue: error.code) {
-        case .fileReadNoSuchFile, .fileNoSuchFile: return "there is no such file; check the path"
-        case .fileReadNoPermission: return "permission denied; run as a user who may read it"
-        case .fileReadInapplicableStringEncoding, .fileReadUnknownStringEncoding:
-            return "it is not UTF-8; save it as UTF-8"
-        default: return error.localizedDescription
-        }
     }
 
     /// nil, all agents: a resource concerns every group.

@@ -1,5 +1,6 @@
 import ControlPlaneAPI
 import Foundation
+import Workloads
 
 /// Why a verb did not do what it was asked to.
 enum Failure: Error, CustomStringConvertible {
@@ -8,6 +9,8 @@ enum Failure: Error, CustomStringConvertible {
     case unreachable(socket: String, reason: String, hint: String)
     case unexpected(ControlPlaneError)
     case unreadable(file: String, reason: String)
+    case invalid(ManifestError)
+    case draftConflicts([String])
     case notEnforced(version: UInt64, agents: [String])
     case stillWaiting(version: UInt64, agents: [String], seconds: Int)
     case notFound(kind: String?, name: String?)
@@ -32,6 +35,10 @@ enum Failure: Error, CustomStringConvertible {
         case .unreachable(let socket, let reason, let hint): "no answer from \(socket): \(reason); \(hint)"
         case .unexpected(let error): error.description
         case .unreadable(let file, let reason): "\(file) cannot be read: \(reason)"
+        case .invalid(let error): error.description
+        case .draftConflicts(let conflicts):
+            (["the draft cannot be in force together with what is; nothing was compared"] + conflicts)
+                .joined(separator: "\n")
         case .notEnforced(let version, let agents):
             "version \(version) is in the registry, but not enforced by \(agents.joined(separator: "; ")); "
                 + "correct the manifest and apply it again"

@@ -50,13 +50,25 @@ struct Status: AsyncParsableCommand {
     }
 
     private static func table(_ status: AgentSelfStatus) -> String {
-        """
-        agent          \(status.spiffeID)
-        enforces       version \(status.version), \(status.identities) identities
-        control plane  \(status.controlPlane)
-        SVIDs          \(status.svids)
-        connections    \(status.connections)
-        audit          \(status.auditQueued) waiting to be sent, \(status.auditLost) lost
-        """
+        let kernel = status.kernel
+        return """
+            agent          \(status.spiffeID)
+            enforces       version \(status.version), \(status.identities) identities
+            control plane  \(status.controlPlane)
+            SVIDs          \(status.svids)
+            connections    \(status.connections), in \(status.networks) network namespaces
+            audit          \(status.auditQueued) waiting to be sent, \(status.auditLost) lost
+            kernel part    \(kernel.execs) execs, \(kernel.decisions) decisions, \(kernel.redirects) redirects, \
+            \(kernel.refusals) refusals
+            lost           \(Self.losses(kernel))
+            """
+    }
+
+    /// Any is a table that is full, or a reader that is too slow.
+    private static func losses(_ kernel: KernelCounters) -> String {
+        let lost = kernel.losses.filter { $0.count > 0 }
+        return lost.isEmpty
+            ? "nothing"
+            : lost.map { "\($0.name) \($0.count)" }.joined(separator: ", ") + "; tidemarkd's log says what to do"
     }
 }

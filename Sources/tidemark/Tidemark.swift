@@ -7,13 +7,13 @@ import Foundation
         commandName: "tidemark",
         abstract: "Gives every Linux process a cryptographic identity without changing the process.",
         discussion: """
-            Talks to tidemark-server, and for explain and status --agent to tidemarkd, over their Unix sockets on this host.
+            Talks to tidemark-server, and for explain, top and status --agent to tidemarkd, over their Unix sockets on this host.
 
             Exit codes: 0 done; 1 refused or failed; 64 wrong usage; 69 no answer from the socket.
             """,
         version: "0.1.0",
         subcommands: [
-            Apply.self, Get.self, Delete.self, Explain.self, Audit.self, JoinToken.self, Status.self,
+            Apply.self, Get.self, Delete.self, Explain.self, Top.self, Audit.self, JoinToken.self, Status.self,
         ],
     )
 

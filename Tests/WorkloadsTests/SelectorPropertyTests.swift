@@ -24,6 +24,23 @@ import Testing
     }
 
     @Test(arguments: seeds)
+    func `the index leaves out no selector that matches`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        for _ in 0..<50 {
+            let program = SelectorProgram(
+                slots: (0..<40).map { .init(selector: random.selector(), workloadID: "w\($0)") })
+            let matcher = Matcher(program: program)
+            for _ in 0..<50 {
+                let facts = random.facts()
+                #expect(matcher.firstMatch(facts) == program.firstMatch(facts))
+                #expect(matcher.verdict(on: facts).workloadID == matcher.match(facts).workloadID)
+                let isOpen = program.candidates(facts).contains { program.slots[$0].needsUserSpace }
+                #expect(matcher.needsUserSpace(facts) == isOpen)
+            }
+        }
+    }
+
+    @Test(arguments: seeds)
     func `each key alone agrees with a plain reading`(_ seed: UInt64) {
         var random = SplitMix(state: seed)
         for key in SplitMix.keys {

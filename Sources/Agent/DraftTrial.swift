@@ -1,0 +1,103 @@
+package import ControlPlaneAPI
+package import Kernel
+import SPIFFE
+package import Workloads
+
+/// Tries manifests on the live processes of this host; nothing is enforced.
+package struct DraftTrial: Sendable {
+    private let kernel: KernelSession
+    private let policy: PolicyBoard
+    private let agentGroup: @Sendable () async -> String?
+    private let inspection: ProcessInspection
+
+    package init(
+        kernel: KernelSession, policy: PolicyBoard, inspection: ProcessInspection,
+        agentGroup: @escaping @Sendable () async -> String?,
+    ) {
+        self.kernel = kernel
+        self.policy = policy
+        self.agentGroup = agentGroup
+        self.inspection = inspection
+    }
+
+    package func run(_ draft: DraftQuestion) async throws(Problem) -> DraftReport {
+        let current = policy.current
+        guard let group = await agentGroup() ?? current.snapshot?.identities.first?.agentGroup else {
+            throw Problem(
+                error: "agent_group_unknown",
+                message: "this agent is not attested yet, so its agent group is not known; see tidemark status --agent")
+        }
+        let merged = DraftMerge(draft, over: current.snapshot?.identities ?? [], of: group)
+        var report = DraftReport(
+            agentGroup: group, version: current.version, documents: merged.documents,
+            conflicts: Precedence.conflicts(in: merged.identities).map(\.description)
+                + SelectorProgram.excess(in: merged.identities), counts: .init(), changes: [],
+        )
+        guard report.conflicts.isEmpty else { return report }
+        let after = Matcher(merged.identities)
+        let comparison = DraftComparison(
+            before: current.matcher, after: after, processes: await processes(current.matcher, after))
+        report.counts = comparison.counts
+        report.changes = comparison.changes
+        return report
+    }
+
+    /// User space is asked only where one of the two has to know.
+    private func processes(_ before: Matcher, _ after: Matcher) async -> [ProcessFacts] {
+        var processes = kernel.processes()
+        for place in processes.indices {
+            let facts = processes[place]
+            guard before.needsUserSpace(facts) || after.needsUserSpace(facts),
+                let found = await inspection.inspect(pid: facts.key.pid), found.facts.key == facts.key
+            else { continue }
+            processes[place] = found.facts
+        }
+        return processes
+    }
+}
+
+/// A draft laid over the identities in force. Pure.
+package struct DraftMerge: Sendable {
+    package private(set) var identities: [WorkloadIdentity]
+    package private(set) var documents: [DraftReport.Document] = []
+
+    package init(_ draft: DraftQuestion, over identities: [WorkloadIdentity], of agentGroup: String) {
+        self.identities = identities
+        for identity in draft.identities { merge(identity, agentGroup) }
+        for name in draft.resources {
+            documents.append(
+                .init(
+                    kind: "ProtectedResource", name: name, effect: .ignored,
+                    reason: "it gives no process an identity"))
+        }
+    }
+
+    private mutating func merge(_ identity: WorkloadIdentity, _ agentGroup: String) {
+        let place = identities.firstIndex { $0.name == identity.name }
+        let isOurs = identity.agentGroup == agentGroup
+        let effect: DraftReport.Document.Effect =
+            switch (place, isOurs) {
+            case (let place?, true): identities[place] == identity ? .unchanged : .changed
+            case (nil, true): .created
+            case (_?, false): .removed
+            case (nil, false): .ignored
+            }
+        if let place { identities.remove(at: place) }
+        if isOurs { identities.append(identity) }
+        documents.append(
+            .init(
+                kind: "WorkloadIdentity", name: identity.name, effect: effect,
+                warnings: isOurs ? identity.warnings : [],
+                reason: isOurs
+                    ? nil : "it is of agent group \(identity.agentGroup), this agent of \(agentGroup)",
+            ))
+    }
+}
+
+extension SPIFFEID {
+    /// Of an agent's own ID, `/tidemark/agent/<group>/<name>`; nil for any other.
+    var agentGroup: String? {
+        let segments = path.split(separator: "/")
+        return segments.count == 4 && segments.starts(with: ["tidemark", "agent"]) ? String(segments[2]) : nil
+    }
+}

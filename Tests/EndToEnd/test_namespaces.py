@@ -1,0 +1,141 @@
+"""One agent for every network namespace of its host: as containers have them, here made and removed like theirs."""
+
+import os
+import subprocess
+
+import pytest
+from laboratory import ROOT, eventually
+from test_identity import PYTHON, USER, Scene, identity
+
+PORT = 8200
+COUNT = 50
+
+
+class Container:
+    """A network namespace of its own whose processes are in scope of host a's agent."""
+
+    def __init__(self, lab, number, linked=False):
+        self.lab = lab
+        self.name = f"{lab.netns_prefix}c{number}"
+        self.number = number
+        self.processes = []
+        cable = f"""
+            ip link add c{number} netns "$(lab_netns b)" type veth peer name eth0 netns {self.name}
+            ip -n {self.name} address add 10.98.{number}.1/24 dev eth0
+            ip -n {self.name} link set eth0 up
+            ip -n "$(lab_netns b)" address add 10.98.{number}.2/24 dev c{number}
+            ip -n "$(lab_netns b)" link set c{number} up
+        """
+        lab.shell(
+            f"""
+            lab_record "netns {self.name}"
+            ip netns add {self.name}
+            ip -n {self.name} link set lo up
+            {cable if linked else ":"}
+            """
+        )
+
+    def start(self, *command):
+        """As the workloads' user, in the namespace and in the cgroup of host a's programs."""
+        process = subprocess.Popen(
+            [*self.prefix, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=self.enter
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, *command):
+        process = self.start(*command)
+        return process.communicate(timeout=60)[0]
+
+    @property
+    def prefix(self):
+        return ["nsenter", f"--net=/run/netns/{self.name}", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+
+    def enter(self):
+        with open(f"{self.lab.cgroup}/a/apps/cgroup.procs", "w") as procs:
+            procs.write("0")
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        subprocess.run(["ip", "netns", "del", self.name], check=True)
+
+
+@pytest.fixture
+def scene(lab):
+    scene = Scene(lab)
+    yield scene
+    scene.leave()
+
+
+def agent_pid(lab):
+    return int((lab.folder / "agent-a.pid").read_text())
+
+
+def open_files(lab):
+    return len(os.listdir(f"/proc/{agent_pid(lab)}/fd"))
+
+
+def served(lab):
+    return lab.json("status", "--agent")["networks"]
+
+
+def answers(container, client, address, port):
+    """A program that connects before the agent has seen its namespace is refused once, and told to retry."""
+    return eventually(lambda: container.run(PYTHON, client, address, port) == "echo hello", f"an answer in {container.name}")
+
+
+def test_a_workload_in_a_namespace_of_its_own_goes_by_its_own_routes_and_address(lab, scene):
+    scene.serve()
+    client = scene.script("inside.py")
+    scene.apply(identity("inside", {"process:uid": USER, "process:cmdline": f"{PYTHON} {client}"}))
+    container = Container(lab, 201, linked=True)
+    try:
+        # The server's agent looks at its addresses every half minute.
+        eventually(
+            lambda: lab.shell("lab_endpoint 10.98.201.2 8100", check=False).returncode == 0, "the new address to be known", seconds=60
+        )
+        assert answers(container, client, "10.98.201.2", 8100)
+        told = [record["details"] for record in lab.audit() if record["type"] == "connection.inbound"]
+        (seen,) = [detail for detail in told if detail.get("connection", "").endswith(">10.98.201.2:8100")]
+        assert seen["peer"] == "spiffe://demo.tidemark/inside"
+        assert seen["connection"].startswith("10.98.201.1:"), "dialled from the namespace itself"
+    finally:
+        container.end()
+    eventually(lambda: served(lab) == 1, "the namespace to be given up")
+
+
+def test_fifty_namespaces_come_and_go_while_calls_go_on(lab, scene):
+    server, client = scene.script("inner_server.py", "echo.py"), scene.script("inner_client.py")
+    scene.apply(
+        identity("inner-server", {"process:uid": USER, "process:cmdline": f"{PYTHON} {server}"}),
+        identity("inner-client", {"process:uid": USER, "process:cmdline": f"{PYTHON} {client}"}),
+    )
+    assert "forecast" in lab.call().stdout.lower() or lab.call().returncode == 0
+    before, inbound = open_files(lab), len(scene_inbound(lab))
+    live = []
+    for number in range(COUNT):
+        container = Container(lab, number)
+        live.append(container)
+        container.start(PYTHON, server, PORT)
+        # The same loopback address and port in each: another server in each.
+        assert answers(container, client, "127.0.0.1", PORT)
+        if number % 10 == 5:
+            assert lab.call().returncode == 0, "the host's own traffic goes on"
+        if len(live) > 5:
+            live.pop(0).end()
+    for container in live:
+        container.end()
+    eventually(lambda: served(lab) == 1, "all of them to be given up", seconds=30)
+    told = scene_inbound(lab)[inbound:]
+    assert len(told) >= COUNT
+    assert {detail.get("peer") for detail in told if detail["decision"] == "allowed"} == {"spiffe://demo.tidemark/inner-client"}
+    assert not os.path.exists(f"/run/netns/{lab.netns_prefix}c0")
+    eventually(lambda: open_files(lab) <= before + 4, "nothing to be kept open", seconds=15)
+
+
+def scene_inbound(lab):
+    details = [record["details"] for record in lab.audit() if record["type"] == "connection.inbound"]
+    return [detail for detail in details if detail.get("connection", "").endswith(f":{PORT}")]

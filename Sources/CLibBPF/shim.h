@@ -3,9 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -47,4 +50,53 @@ static inline int open_name_in_root(int root, const char *path)
 static inline unsigned long long kernel_device(dev_t device)
 {
 	return (unsigned long long)major(device) << 20 | minor(device);
+}
+
+/* Loads an sk_lookup program again, with another map where it reads its
+ * constants. Returns a descriptor, or -errno. */
+static inline int load_steering(const struct bpf_insn *instructions,
+				size_t count, int constants,
+				int other_constants)
+{
+	size_t size = count * sizeof(*instructions);
+	struct bpf_insn *copy = malloc(size);
+	LIBBPF_OPTS(bpf_prog_load_opts, options,
+		    .expected_attach_type = BPF_SK_LOOKUP);
+	int program;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, instructions, size);
+	for (size_t at = 0; at < count; at++)
+		if (copy[at].code == (BPF_LD | BPF_DW | BPF_IMM) &&
+		    copy[at].src_reg == BPF_PSEUDO_MAP_VALUE &&
+		    copy[at].imm == constants)
+			copy[at].imm = other_constants;
+	program = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "steer",
+				"Dual BSD/GPL", copy, count, &options);
+	free(copy);
+	return program;
+}
+
+/* A map of one value that programs may read and nobody can change. Returns a
+ * descriptor, or -errno. */
+static inline int freeze_constant(const void *value, unsigned int size)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options,
+		    .map_flags = BPF_F_RDONLY_PROG);
+	unsigned int key = 0;
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "constants", sizeof(key),
+				 size, 1, &options);
+	int status = map;
+
+	if (map < 0)
+		return map;
+	status = bpf_map_update_elem(map, &key, value, BPF_ANY);
+	if (!status)
+		status = bpf_map_freeze(map);
+	if (status) {
+		close(map);
+		return status;
+	}
+	return map;
 }

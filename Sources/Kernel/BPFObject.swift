@@ -11,8 +11,8 @@ struct BPFObject: ~Copyable {
     enum Part {
         /// All that exist once.
         case host
-        /// The one that each network namespace has an instance of, told which one it is for.
-        case steering(netnsCookie: UInt64)
+        /// The one that each network namespace has an instance of; see ``SteeringProgram``.
+        case steering
         /// Those that want a kernel whose BPF LSM can be used.
         case guarding
 
@@ -27,7 +27,7 @@ struct BPFObject: ~Copyable {
 
     /// Loads and verifies a part of the object; attaches nothing.
     init(_ part: Part = .host, pinningMapsIn directory: String) throws(KernelError) {
-        guard let image = Data(base64Encoded: IdentityObject.base64.description) else { throw .objectDamaged }
+        guard let image = Self.image else { throw .objectDamaged }
         let (loaded, log) = LoaderLog.recording { Self.load(part, of: image, pinningMapsIn: directory) }
         switch loaded {
         case .success(let handle): self.handle = handle
@@ -39,6 +39,9 @@ struct BPFObject: ~Copyable {
     }
 
     deinit { bpf_object__close(handle) }
+
+    /// Decoded once: a part of it is loaded for each network namespace, and a process may be waiting for that.
+    private static let image = Data(base64Encoded: IdentityObject.base64.description)
 
     private struct LoadFailure: Error {
         let errno: Int32
@@ -73,10 +76,6 @@ struct BPFObject: ~Copyable {
             bpf_program__set_autoload(current, part.has(name))
             program = bpf_object__next_program(handle, current)
         }
-        // `steered_netns`, alone in its section.
-        if case .steering(var cookie) = part, let constants = bpf_object__find_map_by_name(handle, ".rodata.network") {
-            bpf_map__set_initial_value(constants, &cookie, MemoryLayout<UInt64>.size)
-        }
     }
 
     /// A map by its name in maps.h, once its entries have the size this build expects.
@@ -90,8 +89,8 @@ struct BPFObject: ~Copyable {
         return BPFMap(name: name, descriptor: OwnedDescriptor(descriptor))
     }
 
-    /// A map without keys and values: the ring buffer. libbpf keeps the descriptor open through `ring_buffer__new`.
-    func ring(_ name: String) throws(KernelError) -> CInt {
+    /// Stays the object's.
+    func descriptor(ofMap name: String) throws(KernelError) -> CInt {
         guard let map = bpf_object__find_map_by_name(handle, name) else { throw .partMissing(name: name) }
         return bpf_map__fd(map)
     }

@@ -13,6 +13,8 @@ struct Hook {
 
     let program: String
     let place: Place
+    /// Of cgroups and network namespaces.
+    var attachType = BPF_SK_LOOKUP
 
     /// The file its link is pinned as.
     var pin: String {
@@ -24,13 +26,13 @@ struct Hook {
         Hook(program: "process_forked", place: .kernel),
         Hook(program: "process_exited", place: .kernel),
         Hook(program: "cgroup_removed", place: .kernel),
-        Hook(program: "follow_socket", place: .cgroup),
-        Hook(program: "connect_ipv4", place: .cgroup),
-        Hook(program: "connect_ipv6", place: .cgroup),
-        Hook(program: "peer_name_ipv4", place: .cgroup),
-        Hook(program: "peer_name_ipv6", place: .cgroup),
-        Hook(program: "bound_ipv4", place: .cgroup),
-        Hook(program: "bound_ipv6", place: .cgroup),
+        Hook(program: "follow_socket", place: .cgroup, attachType: BPF_CGROUP_SOCK_OPS),
+        Hook(program: "connect_ipv4", place: .cgroup, attachType: BPF_CGROUP_INET4_CONNECT),
+        Hook(program: "connect_ipv6", place: .cgroup, attachType: BPF_CGROUP_INET6_CONNECT),
+        Hook(program: "peer_name_ipv4", place: .cgroup, attachType: BPF_CGROUP_INET4_GETPEERNAME),
+        Hook(program: "peer_name_ipv6", place: .cgroup, attachType: BPF_CGROUP_INET6_GETPEERNAME),
+        Hook(program: "bound_ipv4", place: .cgroup, attachType: BPF_CGROUP_INET4_POST_BIND),
+        Hook(program: "bound_ipv6", place: .cgroup, attachType: BPF_CGROUP_INET6_POST_BIND),
     ]
 }
 
@@ -41,29 +43,34 @@ struct Attachment {
 
     func attach(_ hook: Hook, of object: borrowing BPFObject) throws(KernelError) {
         let program = try object.program(hook.program)
-        let pin = "\(pinDirectory)/\(hook.pin)"
-        if try update(pin, to: program, hook: hook) { return }
-        let target = try openTarget(hook)
-        defer { if target >= 0 { close(target) } }
-        let link =
-            switch hook.place {
-            case .kernel: bpf_program__attach(program)
-            case .cgroup: bpf_program__attach_cgroup(program, target)
-            case .network: bpf_program__attach_netns(program, target)
-            }
-        guard let link else { throw .attachRefused(program: hook.program, errno: errno) }
+        guard case .kernel = hook.place else { return try attach(hook, program: bpf_program__fd(program)) }
+        guard let link = bpf_program__attach(program) else {
+            throw .attachRefused(program: hook.program, errno: errno)
+        }
         defer { bpf_link__destroy(link) }
-        try replace(pin, by: bpf_link__fd(link), hook: hook)
+        try replace(hook, by: bpf_link__fd(link))
     }
 
+    /// For places a program can be changed in without a gap.
+    func attach(_ hook: Hook, program: CInt) throws(KernelError) {
+        if try update(hook, to: program) { return }
+        let target = try openTarget(hook)
+        defer { close(target) }
+        let link = bpf_link_create(program, target, hook.attachType, nil)
+        guard link >= 0 else { throw .attachRefused(program: hook.program, errno: -link) }
+        defer { close(link) }
+        try replace(hook, by: link)
+    }
+
+    private func pin(of hook: Hook) -> String { "\(pinDirectory)/\(hook.pin)" }
+
     /// - Returns: false where nothing is pinned, or what is pinned is attached to another place.
-    private func update(_ pin: String, to program: OpaquePointer, hook: Hook) throws(KernelError) -> Bool {
-        if case .kernel = hook.place { return false }
-        let link = bpf_obj_get(pin)
+    private func update(_ hook: Hook, to program: CInt) throws(KernelError) -> Bool {
+        let link = bpf_obj_get(pin(of: hook))
         guard link >= 0 else { return false }
         defer { close(link) }
         guard isAttachedHere(link, hook) else { return false }
-        let status = bpf_link_update(link, bpf_program__fd(program), nil)
+        let status = bpf_link_update(link, program, nil)
         guard status == 0 else { throw .attachRefused(program: hook.program, errno: -status) }
         return true
     }
@@ -120,8 +127,8 @@ struct Attachment {
     }
 
     /// Pins beside the old link, then renames over it: the old one goes only once the new one stays.
-    private func replace(_ pin: String, by link: CInt, hook: Hook) throws(KernelError) {
-        let next = pin + "-next"
+    private func replace(_ hook: Hook, by link: CInt) throws(KernelError) {
+        let pin = pin(of: hook), next = pin + "-next"
         unlink(next)
         let status = bpf_obj_pin(link, next)
         guard status == 0 else { throw .attachRefused(program: hook.program, errno: -status) }

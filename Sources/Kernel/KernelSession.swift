@@ -100,7 +100,7 @@ package final class KernelSession: Sendable {
         let undelivered = UndeliveredEvents()
         self.events = events
         self.undelivered = undelivered
-        ring = try EventRing(map: try object.ring("events")) { sample in
+        ring = try EventRing(map: try object.descriptor(ofMap: "events")) { sample in
             guard let event = KernelEvent(sample) else { return }
             if case .dropped = told.yield(event) { undelivered.count.add(1, ordering: .relaxed) }
         } ended: {

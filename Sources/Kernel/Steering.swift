@@ -8,12 +8,12 @@ final class Steering: Sendable {
 
     private let networks: BPFMap<UInt64, UInt32>
     private let listeners: BPFMap<proxy_listener, UInt64>
-    private let pins: String
+    private let steer: SteeringProgram
 
     init(of object: borrowing BPFObject, pinDirectory: String) throws(KernelError) {
         networks = try object.map("networks")
         listeners = try object.map("proxy_listeners")
-        pins = pinDirectory
+        steer = try SteeringProgram(pinDirectory: pinDirectory)
     }
 
     /// Cookies of the network namespaces that are served, or were by a former agent.
@@ -29,8 +29,9 @@ final class Steering: Sendable {
                 for: proxy_listener(netns_cookie: network.cookie, kind: kind.rawValue, reserved: 0),
             )
         }
-        let object = try BPFObject(.steering(netnsCookie: network.cookie), pinningMapsIn: pins)
-        try attachment.attach(Hook(program: Self.program, place: .network(network)), of: object)
+        let instance = try steer.instance(for: network.cookie)
+        defer { withExtendedLifetime(instance) {} }
+        try attachment.attach(Hook(program: Self.program, place: .network(network)), program: instance.number)
         try networks.set(1, for: network.cookie)
     }
 

@@ -6,11 +6,11 @@ package struct DraftComparison: Sendable {
     package private(set) var counts = DraftReport.Counts()
     package private(set) var changes: [DraftReport.Change] = []
 
-    /// - Parameter processes: with what user space finds out, identities of parents as of the policy before.
+    /// - Parameter processes: with what is to be known of their files; who their parents are is found among them.
     package init(before: Matcher, after: Matcher, processes: [ProcessFacts]) {
-        var lineage = Lineage(processes, after)
+        var (before, after) = (Lineage(processes, before), Lineage(processes, after))
         for facts in processes.sorted(by: { $0.key.pid < $1.key.pid }) {
-            note(facts, from: before.verdict(on: facts), to: lineage.verdict(on: facts))
+            note(facts, from: before.verdict(on: facts), to: after.verdict(on: facts))
         }
     }
 
@@ -37,39 +37,44 @@ package struct DraftComparison: Sendable {
     }
 }
 
-/// Processes with their parents, whose identities change with the policy too.
+/// Processes with their parents, on whose identities their own may rest. Of parents that have ended nothing is known.
 private struct Lineage {
+    private struct Decided {
+        var verdict: Verdict
+        /// Its own identity and those of its ancestors, nearest first; nil for one without.
+        var identities: [String?]
+    }
+
     private let matcher: Matcher
     private let processes: [ProcessKey: ProcessFacts]
-    private var known: [ProcessKey: (verdict: Verdict, ancestors: [String])] = [:]
+    private var known: [ProcessKey: Decided] = [:]
+
+    /// How far up the ancestors are looked at, as the attestor does.
+    private static let generations = 32
 
     init(_ processes: [ProcessFacts], _ matcher: Matcher) {
         self.matcher = matcher
         self.processes = Dictionary(processes.map { ($0.key, $0) }) { first, _ in first }
     }
 
+    /// The eldest is decided first, so that no depth of processes is a depth of calls.
     mutating func verdict(on facts: ProcessFacts) -> Verdict {
-        decide(facts).verdict
-    }
-
-    /// Eldest first, so that no depth of processes is a depth of calls.
-    private mutating func decide(_ facts: ProcessFacts) -> (verdict: Verdict, ancestors: [String]) {
         var line = [facts]
         var seen: Set<ProcessKey> = [facts.key]
         while let key = line.last?.parent, known[key] == nil, let parent = processes[key], seen.insert(key).inserted {
             line.append(parent)
         }
-        for member in line.reversed() where known[member.key] == nil { known[member.key] = verdictOfOne(member) }
-        return known[facts.key] ?? (.unmanaged, [])
+        for member in line.reversed() where known[member.key] == nil { known[member.key] = decide(member) }
+        return known[facts.key]?.verdict ?? .unmanaged
     }
 
-    private func verdictOfOne(_ facts: ProcessFacts) -> (verdict: Verdict, ancestors: [String]) {
+    private func decide(_ facts: ProcessFacts) -> Decided {
         var facts = facts
-        if let parent = facts.parent.flatMap({ known[$0] }) {
-            facts.parentIdentity = parent.verdict.workloadID
-            facts.ancestorIdentities = (parent.verdict.workloadID.map { [$0] } ?? []) + parent.ancestors
-        }
-        return (matcher.verdict(on: facts), facts.ancestorIdentities)
+        let ancestors = facts.parent.flatMap { known[$0]?.identities } ?? []
+        facts.parentIdentity = ancestors.first ?? nil
+        facts.ancestorIdentities = ancestors.compactMap(\.self)
+        let verdict = matcher.verdict(on: facts)
+        return Decided(verdict: verdict, identities: Array(([verdict.workloadID] + ancestors).prefix(Self.generations)))
     }
 }
 

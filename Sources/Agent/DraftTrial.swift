@@ -42,18 +42,42 @@ package struct DraftTrial: Sendable {
         return report
     }
 
-    /// User space is asked only where one of the two has to know.
+    /// Files are looked at only where one of the two has to know.
     private func processes(_ before: Matcher, _ after: Matcher) async -> [ProcessFacts] {
-        var processes = kernel.processes()
-        for place in processes.indices {
-            let facts = processes[place]
-            guard before.needsUserSpace(facts) || after.needsUserSpace(facts),
-                let found = await inspection.inspect(pid: facts.key.pid), found.facts.key == facts.key
-            else { continue }
-            processes[place] = found.facts
+        var processes: [ProcessFacts] = []
+        var open: [ProcessFacts] = []
+        for facts in kernel.processes() {
+            if before.needsUserSpace(facts) || after.needsUserSpace(facts) {
+                open.append(facts)
+            } else {
+                processes.append(facts)
+            }
         }
-        return processes
+        return processes + (await completed(open))
     }
+
+    /// A few at a time; those that have ended meanwhile are left out.
+    private func completed(_ open: [ProcessFacts]) async -> [ProcessFacts] {
+        await withTaskGroup(of: ProcessFacts?.self) { group in
+            var waiting = open[...]
+            var completed: [ProcessFacts] = []
+            func next() {
+                guard let facts = waiting.popFirst() else { return }
+                group.addTask { [inspection] in
+                    let found = await inspection.files(ofPID: facts.key.pid)?.facts
+                    return found?.key == facts.key ? found : nil
+                }
+            }
+            for _ in 0..<Self.atOnce { next() }
+            for await facts in group {
+                if let facts { completed.append(facts) }
+                next()
+            }
+            return completed
+        }
+    }
+
+    private static let atOnce = 8
 }
 
 /// A draft laid over the identities in force. Pure.

@@ -32,12 +32,18 @@ package struct ProcessInspection: Sendable {
         return found
     }
 
+    /// The same without parents and ancestors.
+    package func files(ofPID pid: Int32) async -> Found? {
+        guard let record = kernel.record(of: pid) else { return nil }
+        return await files(of: record)
+    }
+
     private func files(of record: (facts: ProcessFacts, image: ProcessImage)) async -> Found? {
         let keys: Set<SelectorKey> = [.binaryHash, .scriptPath, .scriptHash]
         let examination = ProcessExamination(facts: record.facts, hasher: hasher)
         let opened = await examination.open(keys)
         // What was opened belongs to the image that was asked about only if the process is that image still.
-        guard kernel.record(of: record.image.process.pid)?.image == record.image else { return nil }
+        guard kernel.isRunning(record.image) else { return nil }
         let findings = await examination.findings(keys, opened)
         return Found(
             facts: record.facts.adding(findings), image: record.image,

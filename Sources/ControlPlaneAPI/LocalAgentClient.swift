@@ -12,11 +12,14 @@ package final class LocalAgentClient: Sendable {
     private let http: HTTPClient
     private let logger: Logger
 
+    /// A draft that asks for hashes has every file read that runs on the host.
+    private static let patience = TimeAmount.minutes(5)
+
     /// - Parameter socket: the path of the agent's socket, such as `/run/tidemark/agent.sock`.
     package init(socket: String, logger: Logger) {
         self.socket = socket
         self.logger = logger
-        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .plain(readTimeout: .seconds(30)))
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .plain(readTimeout: Self.patience))
     }
 
     package func shutdown() async {
@@ -71,7 +74,8 @@ package final class LocalAgentClient: Sendable {
         guard let url = URL(httpURLWithSocketPath: socket, uri: path) else {
             throw .unreachable(address: socket, reason: "this is no path of a socket")
         }
-        let call = HTTPCall(method: method, url: url.absoluteString, address: socket, body: body)
+        let call = HTTPCall(
+            method: method, url: url.absoluteString, address: socket, body: body, timeout: Self.patience)
         return try await call.send(over: http, logger: logger, expecting: Answer.self)
     }
 

@@ -243,6 +243,9 @@ extension KernelSession {
     /// The processes the kernel part has seen as an identity, as it last told. Cheap: /proc is not read.
     package func identified() -> [ProcessKey: IdentityHandle] { table.identified() }
 
+    /// Whether the process still is this image. Cheap.
+    package func isRunning(_ image: ProcessImage) -> Bool { table.isRunning(image) }
+
     /// Its task name as of exec, where it runs now. Cheap: /proc is not read.
     package func name(of process: ProcessKey) -> String? { table.name(of: process) }
 

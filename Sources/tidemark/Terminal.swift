@@ -56,7 +56,10 @@ final class Terminal: Sendable {
     /// From the top left corner, with what was there before wiped out.
     func draw(_ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0 + "\u{1b}[K" }
-        Self.write("\u{1b}[H" + lines.joined(separator: "\r\n") + "\u{1b}[J")
+        before.withLock { before in
+            // Once the terminal is put back it is not ours to draw on.
+            if before != nil { Self.write("\u{1b}[H" + lines.joined(separator: "\r\n") + "\u{1b}[J") }
+        }
     }
 
     /// Waits so many seconds, less where q or Ctrl-C is typed, or standard input ends.
@@ -82,11 +85,10 @@ final class Terminal: Sendable {
 
     private static let controlC: UInt8 = 3
 
-    /// As the signal would have ended it, but with the terminal put back.
+    /// With the exit code a shell shows of a program that a signal ended.
     private func leave(_ number: CInt) {
         restore()
-        signal(number, SIG_DFL)
-        raise(number)
+        _exit(128 + number)
     }
 
     private static func onSignal(_ number: CInt, _ body: @escaping @Sendable () -> Void) {

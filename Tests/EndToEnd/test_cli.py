@@ -14,7 +14,7 @@ DOCUMENTED = (ROOT / "docs/cli.md").read_text()
 
 @pytest.mark.parametrize(
     "verb",
-    ["apply", "get", "delete", "explain", "audit", "audit list", "audit verify", "join-token", "join-token create", "status"],
+    ["apply", "get", "delete", "explain", "top", "audit", "audit list", "audit verify", "join-token", "join-token create", "status"],
 )
 def test_every_verb_has_help(empty_lab, verb):
     done = empty_lab.tidemark(*verb.split(), "--help")
@@ -120,7 +120,11 @@ def test_status_has_the_documented_members(lab):
     assert {"spiffeID", "agentGroup", "connected", "acknowledgedVersion", "endpoints"} == set(agent)
     assert {"address": "10.99.1.2", "port": 8000, "workload": "spiffe://demo.tidemark/weather-mcp-server"} in agent["endpoints"]
     local = lab.json("status", "--agent")
-    assert set(local) == {"spiffeID", "version", "controlPlane", "identities", "svids", "connections", "auditQueued", "auditLost"}
+    assert set(local) == {
+        "spiffeID", "version", "controlPlane", "identities", "svids", "connections", "networks", "auditQueued", "auditLost", "kernel",
+    }
+    counters = json.loads(re.search(r'"kernel": (\{"execs.*?\})', DOCUMENTED, re.S).group(1))
+    assert set(local["kernel"]) == set(counters)
     assert "host-a" in lab.tidemark("status", "--agent").stdout
 
 

@@ -118,7 +118,7 @@ def test_a_command_that_lies_about_its_name_and_one_of_another_user_are_near_mis
 
 @pytest.mark.parametrize(
     "command, words",
-    [("no-such-program", "in none of the folders of PATH"), ("/etc/hostname", "chmod +x"), ("./nothing", "check the path")],
+    [("no-such-program", "in none of the folders of PATH"), ("\"$LAB_DIR/a/agent.yaml\"", "chmod +x"), ("./nothing", "check the path")],
 )
 def test_a_command_that_cannot_be_executed_is_refused_with_the_remedy(lab, command, words):
     done = explain_exec(lab, "", command, check=False)
@@ -304,7 +304,7 @@ def test_the_agent_tells_its_numbers_in_words_and_as_metrics(lab):
     [
         ([], "Give one of"),
         (["--pid", "1", "--draft", "x"], "Give one of"),
-        (["--pid", "-1"], "above 0"),
+        (["--pid", "0"], "above 0"),
         (["--connection", "10.0.0.1:1"], "two ends"),
         (["--connection", "10.0.0.1:1", "fd99::1:2"], "[v6-address]:port"),
         (["--connection", "10.0.0.1:1", "10.0.0.2:99999"], "address:port"),

@@ -44,12 +44,13 @@ struct YAMLDocuments: Sequence {
         return scalar.string.isEmpty && scalar.style == .plain
     }
 
-    /// An upper bound: also counts what looks like one inside a text or a comment.
+    /// An upper bound: also counts what looks like one inside a text or a comment. Not so `app-*`, which is a prefix: an
+    /// alias follows white space, a bracket, a comma, or the colon behind a quoted key.
     private static func aliases(in yaml: String) -> Int {
         var count = 0
         var previous = UInt8(ascii: "\n")
         for byte in yaml.utf8 {
-            if byte == UInt8(ascii: "*"), " \t\n\r[]{},:-?".utf8.contains(previous) { count += 1 }
+            if byte == UInt8(ascii: "*"), " \t\n\r[]{},:".utf8.contains(previous) { count += 1 }
             previous = byte
         }
         return count

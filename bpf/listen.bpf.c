@@ -119,13 +119,16 @@ static __always_inline int judge_bind(struct bpf_sock *sk,
 	    same_process(&process, &agent->process))
 		return 1;
 	identity = identify_current(&process, local, &ids, &image);
-	if (identity == IDENTITY_NONE || identity == IDENTITY_UNKNOWN)
+	if (identity == IDENTITY_NONE)
 		return 1;
 	count(refusals);
-	report(EVENT_UNSERVED, REFUSED_NOT, &process, identity, local,
-	       netns_cookie);
-	report(EVENT_REFUSED, REFUSED_LISTEN_NAMESPACE, &process, identity,
-	       local, netns_cookie);
+	if (identity != IDENTITY_UNKNOWN)
+		report(EVENT_UNSERVED, REFUSED_NOT, &process, identity, local,
+		       netns_cookie);
+	report(EVENT_REFUSED,
+	       identity == IDENTITY_UNKNOWN ? REFUSED_UNKNOWN_PROCESS :
+					      REFUSED_LISTEN_NAMESPACE,
+	       &process, identity, local, netns_cookie);
 	return 0; /* Fail closed. */
 }
 

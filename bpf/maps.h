@@ -225,8 +225,8 @@ struct {
 } listener_sockets SEC(".maps");
 
 /* Ports of which a listener found no room in `listeners`: a set of bits, which
- * is never full. Nobody reaches them. Written: listen.bpf.c; cleared: the
- * agent. Read: listen.bpf.c. */
+ * is never full. Nobody reaches them, for as long as the kernel part is
+ * loaded: the listener may be there still. Written and read: listen.bpf.c. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536 / 64);

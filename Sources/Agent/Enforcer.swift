@@ -71,10 +71,19 @@ package actor Enforcer {
             let processes = Set(try kernel.listeners().map(\.process))
             let decisions = await ListenerDecisions.of(
                 processes, by: attestor, within: patience, decided: listenersChanged)
+            try await serveNamespaces(of: decisions)
             let namespaces = await networks.all
             // By a policy that is no longer in force: once more.
             guard version == policy.current.version else { continue }
             return try apply(decisions, in: namespaces)
+        }
+    }
+
+    /// A process that only listens is seen by its listener alone, and a new policy may make it a workload.
+    private func serveNamespaces(of decisions: ListenerDecisions) async throws {
+        for socket in try kernel.listeners() {
+            guard case .workload = decisions.outcome(for: socket) else { continue }
+            await networks.needed(by: socket.process)
         }
     }
 

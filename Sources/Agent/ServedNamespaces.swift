@@ -91,6 +91,9 @@ package actor ServedNamespaces {
 
     /// Our own listeners keep a namespace alive, so it ends when its processes have.
     private func giveUpEmptyOnes() {
+        do { try kernel.forgetEndedNetworks() } catch {
+            logger.error("what is left of network namespaces that have ended was not taken out: \(error)")
+        }
         for (cookie, served) in others {
             let residents = served.residents.filter {
                 kernel.isAlive($0) && served.namespace.contains(pid: $0.pid)

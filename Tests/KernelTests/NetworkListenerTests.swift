@@ -130,7 +130,7 @@ extension KernelSessionTests {
                 }
                 let told = try resident.run("stop_dialling").split(separator: " ")
                 answering.stop()
-                #expect(try #require(Int(told[0])) > 50)
+                #expect(try #require(Int(told[0])) > 0, "it dialled meanwhile")
                 #expect(told[1] == "0", "\(told)")
                 #expect(try room.openDescriptors() <= descriptors)
                 #expect(try room.kernel.servedNetworks == [NetworkNamespace.current().cookie])

@@ -242,7 +242,8 @@ import Workloads
             let workload = try room.start("agent.py")
             let before = try room.pinnedLinks()
             // These cannot be changed in place: a new one is attached before the old one goes.
-            let tracepoints = ["process_executed", "process_forked", "process_exited", "cgroup_removed"]
+            let tracepoints =
+                ["process_executed", "process_forked", "process_exited", "cgroup_removed"] + LSMGuard.programs
             #expect(before.keys.contains { $0.hasPrefix("steer-") })
 
             let second = try KernelSession.open(room.configuration)

@@ -21,6 +21,9 @@ package struct AgentService: Service {
         let file = try SnapshotFile(directory: configuration.stateDirectory)
         let kernel = try KernelSession.open(configuration.kernel())
         logger.info(kernel.adopted ? "kernel state adopted" : "kernel part loaded")
+        if case .unavailable(let reason) = kernel.lsmGuard {
+            logger.info("no guard against tracers, an extra of kernels with BPF LSM: \(reason)")
+        }
 
         let lastSnapshot = try file.load()
         let policy = PolicyBoard()

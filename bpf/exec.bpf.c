@@ -44,6 +44,13 @@ static __always_inline struct process_facts *blank_record(__u32 tgid)
 	return bpf_map_lookup_elem(&processes, &tgid);
 }
 
+/* Most have none, and looking takes no lock. */
+static __always_inline void forget_answer(const struct process_key *image)
+{
+	if (bpf_map_lookup_elem(&user_space_answers, image))
+		bpf_map_delete_elem(&user_space_answers, image);
+}
+
 /* Who it is now: the agent hears of it before the first connection, and can
  * have credentials, hashes and the proxy ready. */
 static __always_inline void announce(struct task_struct *task,
@@ -75,7 +82,7 @@ int BPF_PROG(process_executed, struct task_struct *task, int old_pid,
 	}
 	facts = blank_record(task->tgid);
 	/* Only now: the agent looks for the record behind its answer. */
-	bpf_map_delete_elem(&user_space_answers, &former);
+	forget_answer(&former);
 	count(execs);
 	if (!facts || !memory)
 		return 0;
@@ -132,7 +139,7 @@ int BPF_PROG(process_exited, struct task_struct *task)
 		last = image_of(facts);
 	bpf_map_delete_elem(&processes, &key.tgid);
 	/* Only now: the agent looks for the record behind its answer. */
-	bpf_map_delete_elem(&user_space_answers, &last);
+	forget_answer(&last);
 	return 0;
 }
 

@@ -35,29 +35,6 @@ static __always_inline void read_groups(struct task_struct *task,
 			      sizeof(credentials->groups), &groups->gid);
 }
 
-static __always_inline void set_class(struct decision *decision, __u32 field,
-				      __u32 class)
-{
-	decision->classes[field] = class;
-	decision->lost |= class == CLASS_LOST;
-}
-
-static __always_inline struct selector_row *row_of(__u32 generation,
-						   __u32 class)
-{
-	struct selector_class key = { generation, class };
-
-	return bpf_map_lookup_elem(&selector_rows, &key);
-}
-
-/* Where there is no row nobody is in it. The compiler would leave the mask out,
- * the verifier wants to see it. */
-static __always_inline __u64 word_of(const struct selector_row *row, __u32 word)
-{
-	barrier_var(word);
-	return row ? row->words[word & (SELECTOR_WORDS - 1)] : 0;
-}
-
 /* BPF has no instruction for it, and branches would have the verifier follow
  * each of 64 answers: de Bruijn's sequence instead, which has every number of
  * six bits in it once. */
@@ -73,152 +50,127 @@ static __always_inline __u32 lowest_bit(__u64 set)
 	return place[((set & -set) * 0x03f79d71b4cb0a89ULL) >> 58];
 }
 
-/* Selectors that the groups satisfy: those that want none of them or one that
- * is there, without those that exclude one that is there. */
-__noinline __u64 groups_word(struct decision *decision,
-			     struct credentials *credentials, __u32 word)
+/* Whether any selector is left. */
+__noinline bool keep_common(struct selector_row *kept,
+			    const struct selector_row *row, __u32 words)
 {
-	__u64 wanted, allowed = ~0ULL;
-	struct selector_row *row;
+	__u64 left = 0;
 
-	if (!decision || !credentials || word >= SELECTOR_WORDS)
+	if (!kept || !row)
+		return false;
+	for (__u32 word = 0; word < SELECTOR_WORDS && word < words; word++) {
+		kept->words[word] &= row->words[word];
+		left |= kept->words[word];
+	}
+	return left;
+}
+
+__noinline int add_all(struct selector_row *set,
+		       const struct selector_row *row, __u32 words)
+{
+	if (!set || !row)
 		return 0;
-	row = row_of(decision->generation, decision->classes[FIELD_GROUPS]);
-	if (!row)
-		return 0;
-	wanted = word_of(row, word);
+	for (__u32 word = 0; word < SELECTOR_WORDS && word < words; word++)
+		set->words[word] |= row->words[word];
+	return 0;
+}
+
+/* SELECTOR_SLOTS for the empty set. */
+__noinline __u32 first_slot(const struct selector_row *set, __u32 words)
+{
+	if (!set)
+		return SELECTOR_SLOTS;
+	for (__u32 word = 0; word < SELECTOR_WORDS && word < words; word++)
+		if (set->words[word])
+			return word * 64 + lowest_bit(set->words[word]);
+	return SELECTOR_SLOTS;
+}
+
+static __always_inline struct selector_row *row_of(__u32 generation,
+						   __u32 class)
+{
+	struct selector_class key = { generation, class };
+
+	return bpf_map_lookup_elem(&selector_rows, &key);
+}
+
+/* Only selectors stay that a value of this class satisfies; where there is no
+ * row, none. False where none is left. */
+static __always_inline bool narrow(struct decision *decision, __u32 class)
+{
+	return keep_common(&decision->matching,
+			   row_of(decision->generation, class),
+			   decision->used_words);
+}
+
+static __always_inline __u64 *word_of(struct decision *decision, __u32 slot)
+{
+	return &decision->matching.words[(slot / 64) & (SELECTOR_WORDS - 1)];
+}
+
+/* The same for a value that has a few selectors to itself. */
+static __always_inline bool narrow_to_slots(struct decision *decision,
+					    __u32 field, __u32 class)
+{
+	__u32 one = class, other = class >> SLOT_BITS;
+	__u64 kept_one = *word_of(decision, one) & (1ULL << (one & 63));
+	__u64 kept_other = *word_of(decision, other) & (1ULL << (other & 63));
+	bool left = narrow(decision, field);
+
+	*word_of(decision, one) |= kept_one;
+	*word_of(decision, other) |= kept_other;
+	return left || kept_one || kept_other;
+}
+
+static __always_inline __u32 class_of(__u32 generation, __u32 field,
+				      struct process_facts *facts,
+				      const struct credentials *credentials,
+				      struct cgroup_facts *cgroup,
+				      struct policy *policy)
+{
+	const __u32 *ids = (const __u32 *)&credentials->ids;
+
+	if (field < FIELD_NAME)
+		return class_of_number(generation, field, ids[field & 3]);
+	if (field < FIELD_CGROUP)
+		return class_of_process(generation, field, facts, policy);
+	/* Or the compiler would compute with it before it is looked at. */
+	barrier_var(cgroup);
+	return cgroup ? class_of_cgroup(generation, field, cgroup) : CLASS_LOST;
+}
+
+/* Selectors stay that want one of the groups or leave them open, and exclude
+ * none of them. */
+__noinline bool narrow_by_groups(struct decision *decision,
+				 struct credentials *credentials)
+{
+	__u32 generation, count;
+	bool left = true;
+
+	if (!decision || !credentials)
+		return false;
+	generation = decision->generation;
+	count = credentials->group_count;
+	if (count > CREDENTIALS_GROUPS)
+		return narrow(decision, CLASS_UNKNOWN(FIELD_GROUPS));
+	__builtin_memset(&decision->wanted, 0, sizeof(decision->wanted));
+	add_all(&decision->wanted, row_of(generation, FIELD_GROUPS),
+		decision->used_words);
 	for (__u32 group = 0; group < CREDENTIALS_GROUPS; group++) {
-		__u32 class = credentials->groups[group];
+		__u32 class;
 
-		if (!class)
+		if (group >= count)
+			break;
+		class = class_of_number(generation, FIELD_GROUPS,
+					credentials->groups[group]);
+		if (class == FIELD_GROUPS) /* no selector names it */
 			continue;
-		row = row_of(decision->generation, class);
-		wanted |= word_of(row, word);
-		row = row_of(decision->generation, class + 1);
-		allowed &= word_of(row, word);
+		add_all(&decision->wanted, row_of(generation, class),
+			decision->used_words);
+		left = narrow(decision, class + 1);
 	}
-	return wanted & allowed;
-}
-
-__noinline __u64 matching_word(struct decision *decision,
-			       struct credentials *credentials, __u32 word)
-{
-	__u64 matching = ~0ULL;
-
-	if (!decision || word >= SELECTOR_WORDS)
-		return 0;
-	for (__u32 field = 0; field < FIELD_GROUPS; field++) {
-		struct selector_row *row;
-
-		if (!(decision->fields & (1U << field)))
-			continue;
-		row = row_of(decision->generation, decision->classes[field]);
-		matching &= word_of(row, word);
-		if (!matching)
-			return 0;
-	}
-	if (matching && (decision->fields & (1U << FIELD_GROUPS)))
-		matching &= groups_word(decision, credentials, word);
-	if (matching && decision->classes[FIELD_USER_SPACE]) {
-		struct selector_row *row =
-			row_of(decision->generation,
-			       decision->classes[FIELD_USER_SPACE]);
-
-		matching &= word_of(row, word);
-	}
-	return matching;
-}
-
-/* Words of the rows in which every field has a bit. */
-__noinline __u64 promising_words(struct decision *decision)
-{
-	__u64 words = ~0ULL;
-
-	if (!decision)
-		return 0;
-	for (__u32 field = 0; field < FIELD_GROUPS; field++) {
-		struct selector_row *row;
-
-		if (!(decision->fields & (1U << field)))
-			continue;
-		row = row_of(decision->generation, decision->classes[field]);
-		words &= row ? row->summary : 0;
-		if (!words)
-			return 0;
-	}
-	return words;
-}
-
-struct word_trial {
-	struct scratch *scratch;
-};
-
-static long try_word(__u32 index, struct word_trial *trial)
-{
-	struct decision *decision = &trial->scratch->decision;
-	__u32 word;
-	__u64 matching;
-
-	if (!decision->words)
-		return 1;
-	word = lowest_bit(decision->words);
-	decision->words &= decision->words - 1;
-	matching = matching_word(decision, &trial->scratch->credentials,
-				 word);
-	if (!matching)
-		return 0;
-	decision->slot = word * 64 + lowest_bit(matching);
-	return 1;
-}
-
-static __always_inline void classify(struct decision *decision,
-				     struct process_facts *facts,
-				     const struct credentials *credentials,
-				     struct cgroup_facts *cgroup,
-				     struct policy *policy)
-{
-	__u32 generation = decision->generation, field;
-
-	decision->classes[FIELD_EUID] = class_of_number(
-		generation, FIELD_EUID, credentials->ids.euid);
-	decision->classes[FIELD_UID] =
-		class_of_number(generation, FIELD_UID, credentials->ids.uid);
-	decision->classes[FIELD_EGID] = class_of_number(
-		generation, FIELD_EGID, credentials->ids.egid);
-	decision->classes[FIELD_GID] =
-		class_of_number(generation, FIELD_GID, credentials->ids.gid);
-	for (field = FIELD_NAME; field < FIELD_CGROUP; field++)
-		if (decision->fields & (1U << field))
-			set_class(decision, field,
-				  class_of_process(generation, field, facts,
-						   policy));
-	for (field = FIELD_CGROUP; field <= FIELD_UNIT; field++)
-		if (decision->fields & (1U << field))
-			set_class(decision, field,
-				  cgroup ? class_of_cgroup(generation, field,
-							   cgroup) :
-					   CLASS_LOST);
-}
-
-/* Puts a class in the place of each group that some selector names, and 0 in
- * that of all others. */
-static __always_inline void classify_groups(struct decision *decision,
-					    struct credentials *credentials)
-{
-	__u32 count = credentials->group_count;
-
-	decision->classes[FIELD_GROUPS] = count > CREDENTIALS_GROUPS ?
-						  CLASS_UNKNOWN(FIELD_GROUPS) :
-						  FIELD_GROUPS;
-	for (__u32 group = 0; group < CREDENTIALS_GROUPS; group++) {
-		__u32 class = FIELD_GROUPS;
-
-		if (group < count && count <= CREDENTIALS_GROUPS)
-			class = class_of_number(decision->generation,
-						FIELD_GROUPS,
-						credentials->groups[group]);
-		credentials->groups[group] = class == FIELD_GROUPS ? 0 : class;
-	}
+	return left && keep_common(&decision->matching, &decision->wanted,
+				   decision->used_words);
 }
 
 /* One run of one image: what is found out of it does not hold for the next. */
@@ -258,47 +210,101 @@ static __always_inline __u32 name_slot(struct decision *decision)
 	if (!slot)
 		return IDENTITY_UNKNOWN;
 	/* As far as the kernel part can see. */
-	if ((slot->flags & SLOT_NEEDS_USER_SPACE) &&
-	    !decision->classes[FIELD_USER_SPACE])
+	if ((slot->flags & SLOT_NEEDS_USER_SPACE) && !decision->answered)
 		return IDENTITY_UNDECIDED;
 	return slot->identity;
+}
+
+enum narrowed {
+	SOME_LEFT,
+	NONE_LEFT,
+	CANNOT_KNOW, /* some class could not be found out */
+};
+
+/* Selectors stay that hold in all fields with one value. */
+static __always_inline enum narrowed
+narrow_by_values(struct scratch *scratch, struct process_facts *facts,
+		 struct cgroup_facts *cgroup, struct policy *policy)
+{
+	struct decision *decision = &scratch->decision;
+
+	for (__u32 field = 0; field < FIELD_GROUPS; field++) {
+		__u32 class;
+
+		if (!(policy->fields & (1U << field)))
+			continue;
+		class = class_of(decision->generation, field, facts,
+				 &scratch->credentials, cgroup, policy);
+		if (class == CLASS_LOST)
+			return CANNOT_KNOW;
+		if (class & CLASS_OF_SLOTS ?
+			    !narrow_to_slots(decision, field, class) :
+			    !narrow(decision, class))
+			return NONE_LEFT;
+	}
+	return SOME_LEFT;
+}
+
+/* User space takes selectors away that need it; until it has said something
+ * they count as held. */
+static __always_inline bool narrow_by_answer(struct decision *decision,
+					     const struct process_facts *facts)
+{
+	__u32 class = user_space_class(decision->generation, facts);
+
+	decision->answered = class != 0;
+	return !class || narrow(decision, class);
+}
+
+static __always_inline enum narrowed
+narrow_down(struct scratch *scratch, struct process_facts *facts,
+	    struct cgroup_facts *cgroup, struct policy *policy)
+{
+	enum narrowed left = narrow_by_values(scratch, facts, cgroup, policy);
+
+	if (left != SOME_LEFT)
+		return left;
+	if ((policy->fields & (1U << FIELD_GROUPS)) &&
+	    !narrow_by_groups(&scratch->decision, &scratch->credentials))
+		return NONE_LEFT;
+	if ((policy->fields & (1U << FIELD_USER_SPACE)) &&
+	    !narrow_by_answer(&scratch->decision, facts))
+		return NONE_LEFT;
+	return SOME_LEFT;
 }
 
 /* The decision: identity of a process with these facts that now runs with the
  * credentials in the scratch, in this cgroup. Swift says the same in
  * `Matcher.match`. Of all selectors that hold the one of the lowest slot names
- * it: scratch->decision.slot. Uses up the groups. */
+ * it: scratch->decision.slot. */
 __noinline __u32 decide(struct scratch *scratch, struct process_facts *facts,
 			struct cgroup_facts *cgroup)
 {
-	struct word_trial trial = { scratch };
 	struct decision *decision;
 	struct policy *policy;
+	enum narrowed left;
 
 	if (!scratch || !facts)
 		return IDENTITY_UNKNOWN;
 	decision = &scratch->decision;
-	__builtin_memset(decision, 0, sizeof(*decision));
 	decision->slot = SELECTOR_SLOTS;
 	policy = policy_in_force(&decision->generation);
 	if (!policy)
 		return decision->generation ? IDENTITY_UNKNOWN : IDENTITY_NONE;
 	count(decisions);
-	decision->fields = policy->fields;
-	if (!decision->fields) /* No selector at all. */
+	if (!policy->fields) /* No selector at all. */
 		return IDENTITY_NONE;
-	classify(decision, facts, &scratch->credentials, cgroup, policy);
-	if (decision->lost) { /* Fail closed: it could be managed. */
-		count(decisions_lost);
+	decision->used_words = policy->used_words;
+	decision->answered = false;
+	__builtin_memset(&decision->matching, 0xff, sizeof(decision->matching));
+	left = narrow_down(scratch, facts, cgroup, policy);
+	if (left == CANNOT_KNOW) {
+		count(decisions_lost); /* Fail closed: it could be managed. */
 		return IDENTITY_UNKNOWN;
 	}
-	if (decision->fields & (1U << FIELD_GROUPS))
-		classify_groups(decision, &scratch->credentials);
-	if (decision->fields & (1U << FIELD_USER_SPACE))
-		decision->classes[FIELD_USER_SPACE] =
-			user_space_class(decision->generation, facts);
-	decision->words = promising_words(decision);
-	bpf_loop(SELECTOR_WORDS, try_word, &trial, 0);
+	if (left == NONE_LEFT)
+		return IDENTITY_NONE;
+	decision->slot = first_slot(&decision->matching, decision->used_words);
 	return name_slot(decision);
 }
 

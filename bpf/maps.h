@@ -91,11 +91,11 @@ struct {
 /* One decision on its way. */
 struct decision {
 	__u32 generation;
-	__u32 fields; /* those that any selector asks for */
-	__u32 classes[SELECTOR_FIELDS];
-	__u64 words; /* of the rows, not yet looked at: a set */
-	__u32 slot;  /* SELECTOR_SLOTS: none */
-	__u32 lost;  /* some class could not be found out */
+	__u32 used_words; /* of rows */
+	__u32 slot;	  /* SELECTOR_SLOTS: none */
+	__u32 answered;	  /* user space has said something */
+	struct selector_row matching; /* selectors, so far */
+	struct selector_row wanted;   /* those that one group or another has */
 };
 
 /* Room for what is too large for the stack. A program takes one by `busy` and

@@ -9,6 +9,7 @@
 struct path_walk {
 	struct dentry *dentry;
 	struct mount *mount;
+	struct dentry *first_root; /* of the executable's mount */
 	__u8 *buffer;   /* twice PROCESS_PATH_LEN: the verifier adds maxima */
 	__u32 start;    /* of what is written so far; it grows downwards */
 	__u32 complete; /* arrived at the root of the mount namespace */
@@ -23,10 +24,8 @@ static __always_inline struct mount *mount_of(struct vfsmount *inner)
 }
 
 static __always_inline void prepend(struct path_walk *walk,
-				    struct dentry *dentry)
+				    const unsigned char *name, __u32 length)
 {
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
-	__u32 length = BPF_CORE_READ(dentry, d_name.len);
 	__u32 start;
 
 	if (length + 1 > walk->start) {
@@ -40,6 +39,21 @@ static __always_inline void prepend(struct path_walk *walk,
 	walk->start = start;
 }
 
+/* Within the mount of the executable, where nearly all paths end: there the
+ * verifier knows what it looks at, so nothing has to be copied to be read. */
+static long step_within(__u32 index, struct path_walk *walk)
+{
+	struct dentry *dentry = walk->dentry;
+	struct dentry *parent = dentry->d_parent;
+
+	if (dentry == walk->first_root || dentry == parent)
+		return 1;
+	prepend(walk, dentry->d_name.name, dentry->d_name.len);
+	walk->dentry = parent;
+	return walk->truncated != 0;
+}
+
+/* Through any mount. */
 static long step_up(__u32 index, struct path_walk *walk)
 {
 	struct mount *mount = walk->mount;
@@ -58,17 +72,21 @@ static long step_up(__u32 index, struct path_walk *walk)
 	}
 	if (dentry == parent) /* A memfd hangs in no tree. */
 		return 1;
-	prepend(walk, dentry);
+	prepend(walk, BPF_CORE_READ(dentry, d_name.name),
+		BPF_CORE_READ(dentry, d_name.len));
 	walk->dentry = parent;
 	return walk->truncated != 0;
 }
 
 static __always_inline void walk_up(struct path_walk *walk, struct file *file)
 {
-	walk->dentry = BPF_CORE_READ(file, f_path.dentry);
+	walk->dentry = file->f_path.dentry;
+	walk->first_root = file->f_path.mnt->mnt_root;
 	walk->mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
 	walk->start = PROCESS_PATH_LEN - 1; /* one byte for the NUL */
-	bpf_loop(PATH_DEPTH, step_up, walk, 0);
+	bpf_loop(PATH_DEPTH, step_within, walk, 0);
+	if (!walk->truncated)
+		bpf_loop(PATH_DEPTH, step_up, walk, 0);
 }
 
 /* Which file system the root of the mount namespace is. */
@@ -89,7 +107,7 @@ static __always_inline bool is_foreign(struct path_walk *walk,
 	struct agent_settings *agent = settings();
 	__u64 device, inode;
 
-	if (BPF_CORE_READ(task, nsproxy, mnt_ns, user_ns, level) > 0)
+	if (task->nsproxy->mnt_ns->user_ns->level > 0)
 		return true;
 	read_root(walk, &device, &inode);
 	return !agent || device != agent->root_device ||
@@ -126,8 +144,7 @@ static __always_inline void write_executable(struct process_facts *facts,
 
 	if (!executable)
 		return;
-	facts->executable_device =
-		BPF_CORE_READ(executable, f_inode, i_sb, s_dev);
-	facts->executable_inode = BPF_CORE_READ(executable, f_inode, i_ino);
+	facts->executable_device = executable->f_inode->i_sb->s_dev;
+	facts->executable_inode = executable->f_inode->i_ino;
 	write_path(facts, task, executable);
 }

@@ -48,17 +48,17 @@ package actor Attestor {
     }
 
     /// Puts a policy into force in the kernel, with the answers for all processes that were looked at already.
-    package func install(_ program: SelectorProgram, handles: [String: IdentityHandle]) throws(KernelError) {
+    package func install(_ matcher: Matcher, handles: [String: IdentityHandle]) throws(KernelError) {
         known.forget { !kernel.isAlive($0.process) }
         var answers: [ProcessImage: [Int]] = [:]
-        var residues = Residues(of: program)
-        var next = Questions(program, generation: nil)
+        var residues = Residues(of: matcher.program)
+        var next = Questions(matcher, generation: nil)
         for (image, found) in known.all {
             let keys = next.keys(for: found.facts)
             guard !keys.isEmpty, found.hasAll(keys), keys.isDisjoint(with: Questions.kin) else { continue }
             answers[image] = residues.slots(holdingFor: found.facts.adding(found.findings))
         }
-        next.generation = try kernel.install(program, handles: handles, known: answers)
+        next.generation = try kernel.install(matcher.program, handles: handles, known: answers)
         questions = next
         known.forgetKin()
     }

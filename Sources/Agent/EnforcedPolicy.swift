@@ -9,7 +9,6 @@ package struct EnforcedPolicy: Sendable {
     package let snapshot: PolicySnapshot?
     package let bundles: BundleSet
     package let matcher: Matcher
-    package let program: SelectorProgram
     private let identities: [SPIFFEID: WorkloadIdentity]
     /// Those whose IDs are not written out.
     private let templates: [WorkloadIdentity]
@@ -24,7 +23,6 @@ package struct EnforcedPolicy: Sendable {
         snapshot = nil
         bundles = BundleSet()
         matcher = Matcher([])
-        program = SelectorProgram(slots: [])
         identities = [:]
         templates = []
         withdrawn = []
@@ -38,11 +36,11 @@ package struct EnforcedPolicy: Sendable {
         self.snapshot = snapshot
         bundles = BundleSet([snapshot.bundle])
         matcher = Matcher(snapshot.identities)
-        program = SelectorProgram(compiling: snapshot.identities)
-        templates = snapshot.identities.filter { $0.template?.isTemplate == true }
+        let areTemplates = snapshot.identities.map { $0.template?.isTemplate == true }
+        templates = zip(snapshot.identities, areTemplates).filter(\.1).map(\.0)
         identities = Dictionary(
-            try snapshot.identities.filter { $0.template?.isTemplate != true }
-                .map { (try $0.spiffeID(in: snapshot.trustDomain), $0) },
+            try zip(snapshot.identities, areTemplates).filter { !$0.1 }
+                .map { identity, _ in (try identity.spiffeID(in: snapshot.trustDomain), identity) },
             uniquingKeysWith: { first, _ in first },
         )
         withdrawn = Set(snapshot.withdrawn)
@@ -57,6 +55,7 @@ package struct EnforcedPolicy: Sendable {
     }
 
     package var version: UInt64 { snapshot?.version ?? 0 }
+    package var program: SelectorProgram { matcher.program }
     /// Where a connection of a managed workload is to be redirected, from any network namespace of this host.
     package var destinations: Set<InternetEndpoint> {
         listening.values.reduce(into: Set(remote.keys)) { $0.formUnion($1.reachable.keys.filter(\.hasOneMeaning)) }

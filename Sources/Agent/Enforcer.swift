@@ -46,7 +46,7 @@ package actor Enforcer {
         let next = try EnforcedPolicy(snapshot)
         if next.program != policy.current.program || policy.current.snapshot == nil {
             try await attestor.install(
-                next.program, handles: handles.handles(for: next.program.slots.map(\.workloadID)))
+                next.matcher, handles: handles.handles(for: next.program.slots.map(\.workloadID)))
         }
         policy.change { current in
             var next = next

@@ -5,7 +5,6 @@ import Workloads
 struct Questions: Sendable {
     /// nil: not in force yet.
     var generation: PolicyGeneration?
-    let program: SelectorProgram
     let matcher: Matcher
     /// Only those that ask, or whose workload ID does.
     private let slots: [(index: Int, keys: Set<SelectorKey>)]
@@ -13,16 +12,17 @@ struct Questions: Sendable {
     /// What rests on other processes, and so on the policy.
     static let kin: Set<SelectorKey> = [.parent, .ancestor]
 
-    init(_ program: SelectorProgram, generation: PolicyGeneration?) {
-        self.program = program
+    init(_ matcher: Matcher, generation: PolicyGeneration?) {
+        self.matcher = matcher
         self.generation = generation
-        matcher = Matcher(program: program)
-        slots = program.slots.indices.compactMap { index in
-            var keys = program.slots[index].neededFacts.filter { !$0.isDecidedByKernel }
+        slots = matcher.program.slots.enumerated().compactMap { index, slot in
+            var keys = slot.userSpaceKeys
             if keys.contains(.scriptHash) { keys.insert(.scriptPath) }
             return keys.isEmpty ? nil : (index, keys)
         }
     }
+
+    var program: SelectorProgram { matcher.program }
 
     /// What has to be found of a process: for every slot that this image could come to match, as its credentials may
     /// change after the kernel part was answered.

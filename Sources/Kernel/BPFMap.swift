@@ -40,6 +40,47 @@ struct BPFMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         guard status == 0 else { throw .mapRefused(operation: "write to", map: name, errno: -status) }
     }
 
+    /// All of them in a few system calls.
+    ///
+    /// - Throws: the first refusal; entries before it have been written.
+    func set(_ entries: [(Key, Value)]) throws(KernelError) {
+        let keys = entries.map(\.0), values = entries.map(\.1)
+        try inBatches(of: keys, operation: "write to") { start, count in
+            keys.withUnsafeBufferPointer { keys in
+                values.withUnsafeBufferPointer { values in
+                    bpf_map_update_batch(
+                        descriptor.number, keys.baseAddress?.advanced(by: start),
+                        values.baseAddress?.advanced(by: start), &count, nil)
+                }
+            }
+        }
+    }
+
+    /// Keys that are not there are no error.
+    func remove(_ keys: [Key]) throws(KernelError) {
+        try inBatches(of: keys, operation: "remove from") { start, count in
+            keys.withUnsafeBufferPointer {
+                bpf_map_delete_batch(descriptor.number, $0.baseAddress?.advanced(by: start), &count, nil)
+            }
+        }
+    }
+
+    /// - Parameter work: a batch from this place on. Its `count` says how many are to be done, then how many were; the one
+    ///   behind those is what the error is about.
+    private func inBatches(
+        of keys: [Key], operation: String, _ work: (_ start: Int, _ count: inout UInt32) -> CInt,
+    ) throws(KernelError) {
+        var done = 0
+        while done < keys.count {
+            var count = UInt32(keys.count - done)
+            let status = work(done, &count)
+            guard status != 0 else { return }
+            done += Int(count)
+            guard status == -ENOENT else { throw .mapRefused(operation: operation, map: name, errno: -status) }
+            done += 1
+        }
+    }
+
     /// A key that is not there is no error.
     func remove(_ key: Key) throws(KernelError) {
         let status = withUnsafePointer(to: key) { bpf_map_delete_elem(descriptor.number, $0) }

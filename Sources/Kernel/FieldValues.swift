@@ -66,6 +66,13 @@ struct FieldValues {
         }
     }
 
+    /// The one or two slots that such a value satisfies beside ``unnamed``; nil where that does not describe it.
+    func slots(beside patterns: [Patterns]) -> (Int, Int)? {
+        guard patterns.allSatisfy(\.excluded.isEmpty) else { return nil }
+        let wanted = patterns.flatMap(\.wanted)
+        return (1...2).contains(wanted.count) ? (wanted[0], wanted[wanted.count - 1]) : nil
+    }
+
     /// Slots satisfied by a value to which exactly these patterns apply.
     func row(for patterns: [Patterns]) -> SelectorRow {
         var row = unnamed

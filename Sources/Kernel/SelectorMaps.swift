@@ -153,31 +153,22 @@ final class SelectorMaps: Sendable {
         _ tables: SelectorTables, generation: UInt32, noting written: inout Written,
     ) throws(KernelError) {
         let bank = generation & 1
-        for (number, row) in tables.rows {
-            let key = selector_class(generation: generation, number: number)
-            try rows.set(row.abi, for: key)
-            written.classes.append(key)
-        }
-        for (number, known) in tables.numbers {
-            let key = selector_number(tag: generation << 8 | number.field, value: number.value)
-            try numbers.set(known, for: key)
-            written.numbers.append(key)
-        }
-        for (text, known) in tables.texts {
-            let key = selector_text(tag: generation << 8 | text.field, bytes: text.bytes)
-            try texts.set(known, for: key)
-            written.texts.append(key)
-        }
-        for (index, slot) in tables.slots.enumerated() {
-            try slots.set(slot, for: bank * UInt32(SELECTOR_SLOTS) + UInt32(index))
-        }
+        let rows = tables.rows.map { (selector_class(generation: generation, number: $0), $1.abi) }
+        let numbers = tables.numbers.map { (selector_number(tag: generation << 8 | $0.field, value: $0.value), $1) }
+        let texts = tables.texts.map { (selector_text(tag: generation << 8 | $0.field, bytes: $0.bytes), $1) }
+        // First, as a refusal leaves some of them behind.
+        written = Written(numbers: numbers.map(\.0), texts: texts.map(\.0), classes: rows.map(\.0))
+        try self.rows.set(rows)
+        try self.numbers.set(numbers)
+        try self.texts.set(texts)
+        try slots.set(tables.slots.enumerated().map { (bank * UInt32(SELECTOR_SLOTS) + UInt32($0), $1) })
         try policies.set(tables.header, for: bank)
     }
 
     private func remove(_ written: Written) throws(KernelError) {
-        for key in written.numbers { try numbers.remove(key) }
-        for key in written.texts { try texts.remove(key) }
-        for key in written.classes { try rows.remove(key) }
+        try numbers.remove(written.numbers)
+        try texts.remove(written.texts)
+        try rows.remove(written.classes)
     }
 
     /// What an agent before this one left behind of policies no longer in force, or never.

@@ -15,7 +15,6 @@ struct SelectorRow: Hashable {
 
     var abi: selector_row {
         var row = selector_row()
-        for (index, word) in words.enumerated() where word != 0 { row.summary |= 1 << UInt64(index) }
         withUnsafeMutableBytes(of: &row.words) { bytes in
             words.withUnsafeBytes { bytes.copyBytes(from: $0) }
         }

@@ -39,6 +39,7 @@ package struct SelectorTables {
             throw .tooManyArgumentIndexes(indexes, maximum: Int(SELECTOR_ARGUMENTS))
         }
         for (slot, entry) in program.slots.enumerated() { try add(entry, at: slot, handles) }
+        header.used_words = UInt32((slots.count + 63) / 64)
         setArgumentIndexes(indexes)
         for key in Set(program.slots.flatMap { $0.selector.conditions.keys }) where key.isDecidedByKernel {
             try add(key, of: program, argumentIndexes: indexes)
@@ -82,10 +83,10 @@ package struct SelectorTables {
             return
         }
         for (value, patterns) in values.numbers {
-            numbers[Number(field: field, value: value)] = number(of: values.row(for: [patterns]))
+            numbers[Number(field: field, value: value)] = number(of: [patterns], in: values)
         }
         for (bytes, patterns) in values.textsWithPrefixes {
-            texts[Text(field: field, bytes: bytes)] = number(of: values.row(for: patterns))
+            texts[Text(field: field, bytes: bytes)] = number(of: patterns, in: values)
         }
     }
 
@@ -101,8 +102,12 @@ package struct SelectorTables {
         nextClass += 2
     }
 
-    /// One class for all values with the same row.
-    private mutating func number(of row: SelectorRow) -> UInt32 {
+    /// One class for all values that satisfy the same slots.
+    private mutating func number(of patterns: [FieldValues.Patterns], in values: FieldValues) -> UInt32 {
+        if let (first, second) = values.slots(beside: patterns) {
+            return CLASS_OF_SLOTS | UInt32(first) | UInt32(second) << UInt32(SLOT_BITS)
+        }
+        let row = values.row(for: patterns)
         if let number = known[row] { return number }
         known[row] = nextClass
         rows[nextClass] = row

@@ -1,6 +1,6 @@
 /// Decides which identity a process has. Pure; the kernel part decides the same from the same ``SelectorProgram``.
 package struct Matcher: Sendable, Equatable {
-    private let program: SelectorProgram
+    package let program: SelectorProgram
     private let index: SelectorIndex
     private let undecided: SelectorIndex
 
@@ -10,7 +10,7 @@ package struct Matcher: Sendable, Equatable {
     package init(program: SelectorProgram) {
         self.program = program
         index = SelectorIndex(program.slots)
-        undecided = SelectorIndex(program.slots, of: \.needsUserSpace, by: \.isDecidedByKernel)
+        undecided = SelectorIndex(program.slots, of: { !$0.userSpaceKeys.isEmpty }, by: \.isDecidedByKernel)
     }
 
     package init(_ identities: [WorkloadIdentity]) {

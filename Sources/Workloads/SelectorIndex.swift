@@ -25,9 +25,10 @@ struct SelectorIndex: Sendable {
         _ slots: [SelectorProgram.Slot], of isWanted: (SelectorProgram.Slot) -> Bool = { _ in true },
         by isFiled: (SelectorKey) -> Bool = { _ in true },
     ) {
-        let anchors = slots.map { Self.anchors(of: $0.selector).filter { isFiled($0.key) } }
+        let wanted = slots.indices.filter { isWanted(slots[$0]) }
+        let anchors = wanted.map { Self.anchors(of: slots[$0].selector).filter { isFiled($0.key) } }
         let crowds = Self.crowds(anchors)
-        for (slot, choices) in anchors.enumerated() where isWanted(slots[slot]) {
+        for (slot, choices) in zip(wanted, anchors) {
             guard let best = choices.min(by: { Self.crowd($0, crowds) < Self.crowd($1, crowds) }) else {
                 others.append(slot)
                 continue

@@ -5,13 +5,17 @@ package struct SelectorProgram: Sendable, Equatable {
     package var slots: [Slot]
 
     package struct Slot: Sendable, Equatable {
-        package var selector: Selector
+        package let selector: Selector
         /// `WorkloadIdentity.workloadID`: an ID, or the text of a ``WorkloadIDTemplate``.
-        package var workloadID: String
+        package let workloadID: String
+        /// Facts that decide this slot, or the ID it gives, and that only user space can find out.
+        package let userSpaceKeys: Set<SelectorKey>
 
         package init(selector: Selector, workloadID: String) {
             self.selector = selector
             self.workloadID = workloadID
+            let named = (try? WorkloadIDTemplate(workloadID))?.keys ?? []
+            userSpaceKeys = named.union(selector.conditions.keys).filter { !$0.isDecidedByKernel }
         }
     }
 
@@ -96,15 +100,6 @@ extension Selector {
 
     func holds(for facts: ProcessFacts, where isAsked: (SelectorKey) -> Bool) -> Bool {
         conditions.allSatisfy { !isAsked($0.key) || $0.value.holds(for: facts.fact(for: $0.key)) }
-    }
-}
-
-extension SelectorProgram.Slot {
-    var needsUserSpace: Bool { neededFacts.contains { !$0.isDecidedByKernel } }
-
-    /// Which facts of a process decide this slot and the ID it gives.
-    package var neededFacts: Set<SelectorKey> {
-        Set(selector.conditions.keys).union((try? WorkloadIDTemplate(workloadID))?.keys ?? [])
     }
 }
 

@@ -22,7 +22,7 @@ import Workloads
     private let anyone = Condition(anyOf: [.number(1001)])
 
     private func install(_ slots: SelectorProgram.Slot...) async throws {
-        try await attestor.install(SelectorProgram(slots: slots), handles: [:])
+        try await attestor.install(Matcher(program: SelectorProgram(slots: slots)), handles: [:])
     }
 
     private func hash(_ text: String) -> String {
@@ -135,7 +135,7 @@ import Workloads
         let attestor = Attestor(kernel: book, hasher: FileHasher(limits: limits))
         let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
         let program = SelectorProgram(slots: [slot("agent", [.binaryHash: text(hash("x"))])])
-        try await attestor.install(program, handles: [:])
+        try await attestor.install(Matcher(program: program), handles: [:])
         let found = try #require(await attestor.complete(pid: script.facts.key.pid))
         #expect(found.gaps[.binaryHash]?.contains("no more than 1000 are hashed") == true && found.isFinal)
     }

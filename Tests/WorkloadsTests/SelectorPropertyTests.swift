@@ -34,7 +34,7 @@ import Testing
                 let facts = random.facts()
                 #expect(matcher.firstMatch(facts) == program.firstMatch(facts))
                 #expect(matcher.verdict(on: facts).workloadID == matcher.match(facts).workloadID)
-                let isOpen = program.candidates(facts).contains { program.slots[$0].needsUserSpace }
+                let isOpen = program.candidates(facts).contains { !program.slots[$0].userSpaceKeys.isEmpty }
                 #expect(matcher.needsUserSpace(facts) == isOpen)
             }
         }

@@ -84,7 +84,7 @@ import Testing
 
     @Test func `a slot needs the facts of its selector and of its ID`() {
         let slot = SelectorProgram.Slot(selector: Selector(userIDs: [1]), workloadID: "b/{{process:binary:hash}}")
-        #expect(slot.neededFacts == [.userID, .binaryHash])
+        #expect(slot.userSpaceKeys == [.binaryHash])
     }
 
     @Test(arguments: [

@@ -11,10 +11,9 @@
 /* Which selectors a class of values satisfies in one field. A selector that
  * leaves the field open is in every row of it. */
 struct selector_row {
-	abi_u64 summary; /* bit w: words[w] is not zero */
 	abi_u64 words[SELECTOR_WORDS];
 };
-_Static_assert(sizeof(struct selector_row) == 520, "selector_row is ABI");
+_Static_assert(sizeof(struct selector_row) == 512, "selector_row is ABI");
 
 /* Distinct N of process:argv[N] in one policy. */
 #define SELECTOR_ARGUMENTS 8
@@ -38,6 +37,12 @@ enum selector_field {
 	SELECTOR_FIELDS,
 };
 _Static_assert(FIELD_CGROUP - FIELD_NAME == PROCESS_TEXTS, "texts are ABI");
+
+/* A value that one or two selectors ask for by name, and none excludes: those
+ * beside all of the field's own class. It has no row. The places of the two
+ * are of SLOT_BITS bits each, and may be the same. */
+#define CLASS_OF_SLOTS (1U << 30)
+#define SLOT_BITS 12
 
 /* The class of a value that cannot be known; no selector that asks for the
  * field is in its row. */
@@ -89,8 +94,9 @@ struct policy {
 	abi_u32 fields; /* bit f: some selector asks for field f */
 	abi_u32 argument_count;
 	abi_u32 argument_index[SELECTOR_ARGUMENTS]; /* ascending */
+	abi_u32 used_words; /* of rows; no selector is in those behind */
 };
-_Static_assert(sizeof(struct policy) == 40, "policy is ABI");
+_Static_assert(sizeof(struct policy) == 44, "policy is ABI");
 
 /* What user space found of one process, for the policies of both banks:
  * generation << 32 | class of FIELD_USER_SPACE. */

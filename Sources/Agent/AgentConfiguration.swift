@@ -14,6 +14,9 @@ package struct AgentConfiguration: Sendable, Equatable {
     package var socket: String
     /// Attach point of the kernel part. nil: the root of cgroup v2, wherever that is mounted.
     package var cgroup: String?
+    /// Network namespaces that are mounted in these folders are served before a workload is seen in them. nil: where
+    /// `ip netns`, the container runtimes and Docker keep theirs; none for an agent that has but a part of its host.
+    package var networkFolders: [String]?
     /// Where links and maps are pinned; inside a bpffs.
     package var pinDirectory: String
     /// Loopback port of the outbound proxy; no program but the agent can receive on it.
@@ -34,6 +37,7 @@ package struct AgentConfiguration: Sendable, Equatable {
         self.stateDirectory = "/var/lib/tidemark/agent"
         self.socket = "/run/tidemark/agent.sock"
         self.cgroup = nil
+        self.networkFolders = nil
         self.pinDirectory = "/sys/fs/bpf/tidemark"
         self.outboundPort = 15001
         self.log = LogSettings()
@@ -41,6 +45,11 @@ package struct AgentConfiguration: Sendable, Equatable {
 }
 
 extension AgentConfiguration {
+    var namedNetworks: MountedNamespaces {
+        let usual = cgroup == nil ? ["/run/netns", "/run/docker/netns"] : []
+        return MountedNamespaces(below: networkFolders ?? usual)
+    }
+
     /// The kernel part's share; without a cgroup it is attached to the root, which is the whole host.
     func kernel() throws -> KernelConfiguration {
         KernelConfiguration(
@@ -51,7 +60,7 @@ extension AgentConfiguration {
 
 extension AgentConfiguration: Decodable {
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, controlPlane, joinTokenFile, stateDirectory, socket, cgroup, pinDirectory, outboundPort, log
+        case name, controlPlane, joinTokenFile, stateDirectory, socket, cgroup, networkFolders, pinDirectory, outboundPort, log
     }
 
     package init(from decoder: any Decoder) throws {
@@ -65,6 +74,7 @@ extension AgentConfiguration: Decodable {
         stateDirectory = try keys.decodeIfPresent(String.self, forKey: .stateDirectory) ?? stateDirectory
         socket = try keys.decodeIfPresent(String.self, forKey: .socket) ?? socket
         cgroup = try keys.decodeIfPresent(String.self, forKey: .cgroup)
+        networkFolders = try keys.decodeIfPresent([String].self, forKey: .networkFolders)
         pinDirectory = try keys.decodeIfPresent(String.self, forKey: .pinDirectory) ?? pinDirectory
         outboundPort = try keys.decodeIfPresent(UInt16.self, forKey: .outboundPort) ?? outboundPort
         log = try keys.decodeIfPresent(LogSettings.self, forKey: .log) ?? log

@@ -91,6 +91,7 @@ package struct AgentService: Service {
             },
             logger: logger,
         )
+        let named = configuration.namedNetworks
         let events = KernelEventLoop(
             kernel: kernel, networks: networks, handles: handles, policy: policy, attestor: attestor,
             enforcer: enforcer, journal: journal, svids: svids,
@@ -129,6 +130,10 @@ package struct AgentService: Service {
             Activity("SVID renewal") { await svids.run() },
             Activity("audit") { await forwarder.run() },
             Activity("network namespaces") { await networks.run() },
+            Activity("named network namespaces") {
+                defer { named.cancel() }
+                for await paths in try named.changes() { await networks.prepare(paths) }
+            },
             Activity("kernel events") { await events.run() },
             Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
             Activity("addresses") { await reporter.run() },

@@ -4,14 +4,19 @@ import NIOCore
 package import Proxy
 package import Workloads
 
-/// The network namespaces of this host that have the proxy in them: the agent's own, and each in which a managed process
-/// was seen, for as long as there is one.
+/// The network namespaces of this host that have the proxy in them: the agent's own, each that has a name, and each in
+/// which a managed process was seen, for as long as there is one.
+///
+/// Those with a name are served ahead of need: a program that connects as its first act finds the proxy there.
 package actor ServedNamespaces {
     /// One of them, with the managed processes that were seen in it.
     private struct Served {
         let namespace: NetworkNamespace
         var residents: Set<ProcessKey> = []
     }
+
+    /// Of those with a name as many as this are served before a managed process is seen in them.
+    private static let maximumAhead = 4096
 
     private let kernel: KernelSession
     private let proxy: LoopbackProxy
@@ -20,8 +25,10 @@ package actor ServedNamespaces {
     private let changed: @Sendable () -> Void
     private let own: NetworkNamespace
     private var others: [UInt64: Served] = [:]
-    /// Namespaces about to be served; several processes may ask for one at once.
-    private var beginning: Set<UInt64> = []
+    /// Namespaces about to be served, with those who asked meanwhile.
+    private var beginning: [UInt64: Set<ProcessKey>] = [:]
+    /// Of namespaces that have a name.
+    private var named: Set<UInt64> = []
 
     /// - Parameter changed: called when listeners may be reachable that were not.
     package init(
@@ -56,19 +63,44 @@ package actor ServedNamespaces {
         guard let inode = NetworkNamespace.inode(ofPID: process.pid), inode != own.inode,
             let namespace = try? NetworkNamespace.of(pid: process.pid), namespace.cookie != own.cookie
         else { return }
-        if others[namespace.cookie] != nil {
-            others[namespace.cookie]?.residents.insert(process)
+        await serve(namespace, for: [process])
+    }
+
+    /// These have a name now, and no others.
+    ///
+    /// - Parameter paths: by inode.
+    package func prepare(_ paths: [UInt64: String]) async {
+        named = Set(paths.keys)
+        var left = Self.maximumAhead - others.count
+        for (inode, path) in paths.sorted(by: { $0.value < $1.value }) where left > 0 {
+            guard inode != own.inode, !others.values.contains(where: { $0.namespace.inode == inode }),
+                // Gone again, or about to be: then there is nothing to prepare.
+                let namespace = try? NetworkNamespace.mounted(at: path), namespace.cookie != own.cookie
+            else { continue }
+            await serve(namespace, for: [])
+            left -= 1
+        }
+    }
+
+    private func serve(_ namespace: NetworkNamespace, for residents: Set<ProcessKey>) async {
+        let cookie = namespace.cookie
+        if others[cookie] != nil {
+            others[cookie]?.residents.formUnion(residents)
             return
         }
-        guard beginning.insert(namespace.cookie).inserted else { return }
-        defer { beginning.remove(namespace.cookie) }
+        if beginning[cookie] != nil {
+            beginning[cookie]?.formUnion(residents)
+            return
+        }
+        beginning[cookie] = residents
+        defer { beginning[cookie] = nil }
         do {
             try await begin(namespace)
-            others[namespace.cookie] = Served(namespace: namespace, residents: [process])
-            logger.info("network namespace served", metadata: ["netns_cookie": "\(namespace.cookie)"])
+            others[cookie] = Served(namespace: namespace, residents: beginning[cookie] ?? residents)
+            logger.info("network namespace served", metadata: ["netns_cookie": "\(cookie)"])
             changed()
         } catch {
-            proxy.unbind(network: namespace.cookie, cut: true)
+            proxy.unbind(network: cookie, cut: true)
             logger.error("network namespace not served, connections in it are refused: \(error)")
         }
     }
@@ -89,7 +121,7 @@ package actor ServedNamespaces {
         )
     }
 
-    /// Our own listeners keep a namespace alive, so it ends when its processes have.
+    /// Our own listeners keep a namespace alive, so it ends when its processes have and its name is gone.
     private func giveUpEmptyOnes() {
         do { try kernel.forgetEndedNetworks() } catch {
             logger.error("what is left of network namespaces that have ended was not taken out: \(error)")
@@ -99,7 +131,9 @@ package actor ServedNamespaces {
                 kernel.isAlive($0) && served.namespace.contains(pid: $0.pid)
             }
             others[cookie]?.residents = residents
-            guard residents.isEmpty, proxy.connectionCount(in: cookie) == 0 else { continue }
+            guard residents.isEmpty, !named.contains(served.namespace.inode),
+                proxy.connectionCount(in: cookie) == 0
+            else { continue }
             do {
                 // First the kernel part: from then on connections are refused, and asked for again.
                 try kernel.abandon(network: cookie)

@@ -29,6 +29,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case namespaceGone(path: String, errno: Int32)
     case namespaceRefused(errno: Int32)
     case socketRefused(errno: Int32)
+    case threadRefused
     case fileRefused(path: String, errno: Int32)
     case notRegularFile(path: String)
     case otherExecutable(path: String)
@@ -88,11 +89,12 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
         case .credentialsTooLong(let bytes, let maximum):
             "credentials of \(bytes) bytes do not fit in \(maximum); shorten the certificate chain"
         case .namespaceGone(let path, let errno):
-            "the network namespace \(path) cannot be opened (errno \(errno)); its process has ended"
+            "the network namespace \(path) cannot be opened (errno \(errno)); its process has ended, or its name is gone"
         case .namespaceRefused(let errno):
             "the kernel refused to enter a network namespace (errno \(errno)); the agent needs CAP_SYS_ADMIN"
         case .socketRefused(let errno):
             "no socket could be made (errno \(errno)); check the limit of open files"
+        case .threadRefused: "no thread could be started; check the limit of processes (ulimit -u, pids.max)"
         case .fileRefused(let path, let errno):
             "\(path) cannot be read (errno \(errno)); 2 means that it is gone"
         case .notRegularFile(let path):

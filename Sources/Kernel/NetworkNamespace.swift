@@ -18,6 +18,15 @@ package final class NetworkNamespace: Sendable {
         try NetworkNamespace(path: "/proc/\(pid)/ns/net")
     }
 
+    /// - Parameter path: where it is mounted.
+    /// - Throws: ``KernelError/namespaceGone(path:errno:)`` where it is mounted no longer.
+    package static func mounted(at path: String) throws(KernelError) -> NetworkNamespace {
+        let mounted = OwnedDescriptor(open(path, O_RDONLY | O_CLOEXEC))
+        guard mounted.number >= 0 else { throw .namespaceGone(path: path, errno: errno) }
+        // What is opened through a mount keeps anybody from taking that mount away.
+        return try inside(mounted.number) { () throws(KernelError) in try current() }
+    }
+
     /// Which one a process is in now, by inode; nil where it has ended. Cheap: nothing is opened.
     package static func inode(ofPID pid: Int32) -> UInt64? {
         var status = stat()
@@ -64,7 +73,7 @@ package final class NetworkNamespace: Sendable {
         // The thread has ended before anybody reads what it wrote.
         nonisolated(unsafe) var outcome = Swift.Result<Result, KernelError>.failure(.namespaceRefused(errno: EAGAIN))
         withoutActuallyEscaping(body) { body in
-            ShortThread.run {
+            SystemThread.run {
                 guard set_network_namespace(descriptor) == 0 else {
                     outcome = .failure(.namespaceRefused(errno: errno))
                     return
@@ -86,29 +95,4 @@ package final class NetworkNamespace: Sendable {
 
     /// SO_NETNS_COOKIE, asm-generic/socket.h.
     private static let netnsCookieOption: CInt = 71
-}
-
-/// A thread that is waited for until it is gone: nothing holds on to its body any more then. Foundation's own gives no
-/// such promise.
-private final class ShortThread: Sendable {
-    private let body: @Sendable () -> Void
-
-    private init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-
-    /// Does nothing at all where the machine has no room for another thread.
-    static func run(_ body: @escaping @Sendable () -> Void) {
-        let owned = Unmanaged.passRetained(ShortThread(body))
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<ShortThread>.fromOpaque(argument).takeRetainedValue().body() }
-                return nil
-            }, owned.toOpaque())
-        guard status == 0 else {
-            owned.release()
-            return
-        }
-        pthread_join(thread, nil)
-    }
 }

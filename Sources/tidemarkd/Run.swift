@@ -30,6 +30,10 @@ struct Run: AsyncParsableCommand {
     var socket: String?
     @Option(help: "Cgroup (v2) whose processes are managed; default: the root, which is the whole host.")
     var cgroup: String?
+    @Option(
+        name: .customLong("network-folder"),
+        help: "Folder in which network namespaces are mounted that are served ahead of need; may be given several times.")
+    var networkFolders: [String] = []
     @Option(help: "Folder inside a bpffs for pinned links and maps.")
     var pinDirectory: String?
     @Option(help: "Loopback port of the outbound proxy.")
@@ -77,6 +81,7 @@ struct Run: AsyncParsableCommand {
         if let stateDirectory { configuration.stateDirectory = stateDirectory }
         if let socket { configuration.socket = socket }
         if let cgroup { configuration.cgroup = cgroup }
+        if !networkFolders.isEmpty { configuration.networkFolders = networkFolders }
         if let pinDirectory { configuration.pinDirectory = pinDirectory }
         if let outboundPort { configuration.outboundPort = outboundPort }
         configuration.log = try configuration.log.overridden(level: logLevel, format: logFormat)

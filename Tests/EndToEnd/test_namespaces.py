@@ -14,11 +14,13 @@ COUNT = 50
 class Container:
     """A network namespace of its own whose processes are in scope of host a's agent."""
 
-    def __init__(self, lab, number, linked=False):
+    def __init__(self, lab, number, linked=False, named=False):
+        """named: mounted where host a's agent looks for namespaces before anybody is in them."""
         self.lab = lab
         self.name = f"{lab.netns_prefix}c{number}"
         self.number = number
         self.processes = []
+        self.mount = f"{lab.folder}/a/networks/{self.name}" if named else None
         cable = f"""
             ip link add c{number} netns "$(lab_netns b)" type veth peer name eth0 netns {self.name}
             ip -n {self.name} address add 10.98.{number}.1/24 dev eth0
@@ -34,6 +36,8 @@ class Container:
             {cable if linked else ":"}
             """
         )
+        if named:
+            lab.shell(f'lab_record "mount {self.mount}"; touch {self.mount}; mount --bind /run/netns/{self.name} {self.mount}')
 
     def start(self, *command):
         """As the workloads' user, in the namespace and in the cgroup of host a's programs."""
@@ -65,6 +69,8 @@ class Container:
             process.kill()
             process.wait()
             process.stdout.close()
+        if self.mount:
+            subprocess.run(["umount", self.mount], check=True)
         subprocess.run(["ip", "netns", "del", self.name], check=True)
 
 
@@ -100,7 +106,8 @@ def serve(container, server):
 
 def answers(container, client, address, port):
     """A program that connects before the agent has seen its namespace is refused once, and told to retry."""
-    return eventually(lambda: container.run(PYTHON, client, address, port) == "echo hello", f"an answer in {container.name}")
+    words = [PYTHON, client] if client.suffix == ".py" else [client]
+    return eventually(lambda: container.run(*words, address, port) == "echo hello", f"an answer in {container.name}")
 
 
 def test_a_workload_in_a_namespace_of_its_own_goes_by_its_own_routes_and_address(lab, scene):
@@ -149,6 +156,32 @@ def test_fifty_namespaces_come_and_go_while_calls_go_on(lab, scene):
     assert {detail.get("peer") for detail in told if detail["decision"] == "allowed"} == {"spiffe://demo.tidemark/inner-client"}
     assert not os.path.exists(f"/run/netns/{lab.netns_prefix}c0")
     eventually(lambda: open_files(lab) <= before + 4, "nothing to be kept open", seconds=15)
+
+
+def test_in_a_namespace_with_a_name_nobody_is_refused_who_acts_at_once(lab, scene):
+    server, client = scene.script("named_server.py", "echo.py"), scene.compiled("first-act")
+    scene.apply(
+        identity("named-server", {"process:uid": USER, "process:cmdline": f"{PYTHON} {server}"}),
+        identity("named-client", {"process:uid": USER, "process:cmdline": str(client)}),
+    )
+    before = len(unserved(lab))
+    for number in range(10):
+        container = Container(lab, 100 + number, named=True)
+        try:
+            eventually(lambda: served(lab) == 2, "a namespace with nobody in it to be served")
+            process = container.start(PYTHON, server, PORT)
+            eventually(lambda: process.poll() is not None or container.listens(PORT), "the server to listen, or to end")
+            assert process.poll() is None, "refused to listen"
+            assert answers(container, client, "127.0.0.1", PORT)
+        finally:
+            container.end()
+        eventually(lambda: served(lab) == 1, "the namespace to be given up when its name has gone")
+    assert len(unserved(lab)) == before
+
+
+def unserved(lab):
+    """Who was refused because the proxy was not there yet."""
+    return [record for record in lab.audit() if "network namespace" in record["details"].get("reason", "")]
 
 
 def inbound_at(lab, place):

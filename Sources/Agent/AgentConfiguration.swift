@@ -60,7 +60,8 @@ extension AgentConfiguration {
 
 extension AgentConfiguration: Decodable {
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, controlPlane, joinTokenFile, stateDirectory, socket, cgroup, networkFolders, pinDirectory, outboundPort, log
+        case name, controlPlane, joinTokenFile, stateDirectory, socket, cgroup, networkFolders, pinDirectory,
+            outboundPort, log
     }
 
     package init(from decoder: any Decoder) throws {

@@ -32,7 +32,7 @@ struct Run: AsyncParsableCommand {
     var cgroup: String?
     @Option(
         name: .customLong("network-folder"),
-        help: "Folder in which network namespaces are mounted that are served ahead of need; may be given several times.")
+        help: "Folder of network namespaces to be served ahead of need; may be given several times.")
     var networkFolders: [String] = []
     @Option(help: "Folder inside a bpffs for pinned links and maps.")
     var pinDirectory: String?

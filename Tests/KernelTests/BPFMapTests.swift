@@ -13,7 +13,9 @@ struct BPFMapTests {
         return BPFMap(name: "batches", descriptor: OwnedDescriptor(descriptor))
     }
 
-    private func entries(_ keys: some Sequence<Int>) -> [(UInt32, UInt64)] { keys.map { (UInt32($0), UInt64($0 * 10)) } }
+    private func entries(_ keys: some Sequence<Int>) -> [(UInt32, UInt64)] {
+        keys.map { (UInt32($0), UInt64($0 * 10)) }
+    }
 
     @Test func `entries are written and removed many at once`() throws {
         let map = try map()

@@ -60,6 +60,21 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `a connection older than the kernel part goes on as it was, and whose it is can be told`() throws {
+            try Room.with(older: ["agent.py": ["begin_dial 10.99.0.1 8000 40000"]]) { room in
+                try room.install(agent)
+                let near = try InternetEndpoint("127.0.0.1 40000"), far = try InternetEndpoint("10.99.0.1 8000")
+                let sockets = try room.kernel.sockets(between: near, and: far, in: .current())
+                let socket = try #require(sockets.first { $0.source == near })
+                #expect(try room.workloads[0].run("state") == "1", "established")
+                #expect(socket.record == nil, "nobody saw it connect")
+                #expect(socket.holders() == [room.workloads[0].pid])
+                let facts = try #require(room.kernel.facts(of: room.workloads[0].pid))
+                let program = SelectorProgram(slots: [.init(selector: agent, workloadID: "weather-agent")])
+                #expect(Matcher(program: program).match(facts).workloadID == "weather-agent")
+            }
+        }
+
         @Test(arguments: [("0.0.0.0", "4"), ("10.99.0.1", "4"), ("::", "6"), ("::", "6only")])
         func `a listener older than the kernel part is known`(_ bound: String, _ family: String) throws {
             try Room.with(older: ["agent.py": ["listen \(bound) 9000 \(family)"]]) { room in

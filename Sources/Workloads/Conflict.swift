@@ -40,6 +40,19 @@ extension Precedence {
         }
     }
 
+    /// The same where it is known of all but a few that they may be in force together.
+    ///
+    /// - Parameter suspects: names of identities. Conflicts between two others are not looked for.
+    package static func conflicts(of suspects: Set<String>, in identities: [WorkloadIdentity]) -> [Conflict] {
+        // Each suspect is compared with everybody: soon dearer than a search.
+        guard suspects.count <= 8 else { return conflicts(in: identities) }
+        let newcomers = identities.filter { suspects.contains($0.name) }.map(Newcomer.init)
+        return conflicts(
+            in: identities.filter { identity in
+                suspects.contains(identity.name) || newcomers.contains { $0.mayConflict(with: identity) }
+            })
+    }
+
     /// Whether it is certain that no process matches both.
     static func areDisjoint(_ left: Selector, _ right: Selector) -> Bool {
         left.conditions.contains { key, condition in

@@ -20,11 +20,6 @@ struct ConflictSearch {
         let selector: Selector
     }
 
-    private struct Strength: Hashable {
-        let specificity: Precedence.Specificity
-        let priority: Int
-    }
-
     /// - Parameter members: all of one group, by name.
     init(_ members: [WorkloadIdentity], of group: String) {
         self.members = members
@@ -59,7 +54,7 @@ struct ConflictSearch {
         var byStrength: [Strength: [Entry]] = [:]
         for (place, member) in members.enumerated() {
             for (index, selector) in member.selectors.enumerated() {
-                let strength = Strength(specificity: Precedence.Specificity(of: selector), priority: member.priority)
+                let strength = Strength(of: selector, priority: member.priority)
                 byStrength[strength, default: []].append(Entry(member: place, index: index, selector: selector))
             }
         }
@@ -78,15 +73,66 @@ struct ConflictSearch {
 
     private mutating func compare(_ left: Entry, _ right: Entry) {
         let pair = Pair(first: left.member, second: right.member)
-        guard left.member != right.member, found[pair] == nil, !Precedence.areDisjoint(left.selector, right.selector)
+        guard left.member != right.member, isBetter((left.index, right.index), than: found[pair]),
+            !Precedence.areDisjoint(left.selector, right.selector)
         else {
             return
         }
         found[pair] = .equallyStrong(first: left.index, second: right.index)
     }
 
+    /// Of several causes the first in the manifests is told, whatever the order they are found in.
+    private func isBetter(_ places: (Int, Int), than cause: Conflict.Cause?) -> Bool {
+        switch cause {
+        case nil: true
+        case .equallyStrong(let first, let second): places < (first, second)
+        case .sameWorkload, .meetingTemplates: false
+        }
+    }
+
     private static func keys(of entries: [Entry]) -> [SelectorKey] {
         Set(entries.flatMap { $0.selector.conditions.keys }).sorted()
+    }
+}
+
+/// Selectors of different strength are never in conflict.
+private struct Strength: Hashable {
+    let specificity: Precedence.Specificity
+    let priority: Int
+
+    init(of selector: Selector, priority: Int) {
+        specificity = Precedence.Specificity(of: selector)
+        self.priority = priority
+    }
+}
+
+/// An identity that joins others.
+struct Newcomer {
+    private let identity: WorkloadIdentity
+    private let template: WorkloadIDTemplate?
+    private let strengths: [Strength]
+
+    init(_ identity: WorkloadIdentity) {
+        self.identity = identity
+        template = identity.template
+        strengths = identity.selectors.map { Strength(of: $0, priority: identity.priority) }
+    }
+
+    /// Whether ``ConflictSearch`` may find a conflict between them; errs towards yes.
+    func mayConflict(with other: WorkloadIdentity) -> Bool {
+        if identity.workloadID == other.workloadID { return true }
+        if template?.isTemplate == true || other.workloadID.utf8.contains(UInt8(ascii: "{")),
+            let template, let others = other.template, template.meets(others)
+        {
+            return true
+        }
+        guard identity.priority == other.priority else { return false }
+        return other.selectors.contains { selector in
+            let strength = Strength(of: selector, priority: other.priority)
+            return zip(identity.selectors, strengths).contains {
+                $1 == strength && !Precedence.areDisjoint($0, selector)
+            }
+        }
     }
 }
 

@@ -112,6 +112,27 @@ import Testing
         }
     }
 
+    @Test(arguments: seeds)
+    func `the search among newcomers finds what the whole search finds`(_ seed: UInt64) {
+        var random = SplitMix(state: seed)
+        var conflicts = 0
+        for round in 0..<30 {
+            var identities: [WorkloadIdentity] = []
+            for place in 0..<30 {
+                let identity = random.identity("w\(place)")
+                if Precedence.conflicts(in: identities + [identity]).isEmpty { identities.append(identity) }
+            }
+            // Now and then more of them than are compared one by one.
+            let suspects = random.some(1 + random.next(round % 5 == 0 ? 12 : 3)) { "w\($0.next(36))" }
+            identities.removeAll { suspects.contains($0.name) }
+            identities += Set(suspects).sorted().map { random.identity($0) }
+            let found = Precedence.conflicts(of: Set(suspects), in: identities.shuffled())
+            #expect(found == Precedence.conflicts(in: identities))
+            conflicts += found.count
+        }
+        #expect(conflicts > 10)
+    }
+
     private static func conflictsPlainly(_ identities: [WorkloadIdentity]) -> Set<[String]> {
         var found: Set<[String]> = []
         for left in identities {
@@ -129,6 +150,15 @@ import Testing
 }
 
 extension SplitMix {
+    /// Of two groups, with IDs and templates that meet now and then.
+    fileprivate mutating func identity(_ name: String) -> WorkloadIdentity {
+        let selectors = some(1 + next(3)) { $0.selector() }
+        return WorkloadIdentity(
+            name: name, agentGroup: one(of: ["lab", "lab", "other"]),
+            workloadID: one(of: [name, name, name, "agents/\(next(9))", "agents/{{process:uid}}", "{{process:gid}}/x"]),
+            selectors: selectors, priority: next(3))
+    }
+
     /// A selector the reader takes: one that excludes all it asks is refused.
     fileprivate mutating func possible() -> Selector {
         while true {

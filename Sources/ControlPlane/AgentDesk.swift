@@ -112,18 +112,18 @@ package struct AgentDesk: Sendable {
     }
 
     private func authorize(_ requested: SPIFFEID, for agent: AgentDirectory.Agent) async throws(ControlPlaneRefusal) {
-        var identities = try await state.store.read { database in
-            try state.registry.identities(ofGroup: agent.group, in: database).written
+        var isGiven = try await state.store.read { database in
+            try state.registry.identities(ofGroup: agent.group, in: database).isWritten(requested)
         }
-        if !identities.contains(requested) {
+        if !isGiven {
             // In one transaction with the manifests: a template deleted meanwhile withdraws this ID too.
-            let isExpanded = try await state.store.write { database in
+            isGiven = try await state.store.write { database in
                 try state.registry.expand(requested, forGroup: agent.group, in: database)
             }
-            if isExpanded { identities.insert(requested) }
         }
         let decision = IssuancePolicy.decision(
-            agent: agent.id, agentGroup: agent.group, requested: requested, identitiesOfGroup: identities)
+            agent: agent.id, agentGroup: agent.group, requested: requested,
+            identitiesOfGroup: isGiven ? [requested] : [])
         guard case .issue = decision else { throw .notInGroup(decision.reason) }
     }
 }

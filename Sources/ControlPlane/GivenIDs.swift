@@ -3,21 +3,33 @@ import Workloads
 
 /// The SPIFFE IDs that manifests give to processes.
 struct GivenIDs: Sendable {
-    /// Those that are written out.
-    let written: Set<SPIFFEID>
+    /// Workload IDs, and the texts of templates, which are no path of an ID.
+    private let texts: Set<String>
     private let templates: [WorkloadIDTemplate]
     private let trustDomain: TrustDomain
 
     init(by identities: [WorkloadIdentity], in trustDomain: TrustDomain) {
         self.trustDomain = trustDomain
-        written = Set(identities.compactMap { try? $0.spiffeID(in: trustDomain) })
-        templates = identities.compactMap(\.template).filter(\.isTemplate)
+        texts = Set(identities.map(\.workloadID))
+        templates = identities.filter { $0.workloadID.utf8.contains(UInt8(ascii: "{")) }.compactMap(\.template)
     }
 
     /// By itself, or by a template.
-    func contains(_ id: SPIFFEID) -> Bool { written.contains(id) || isExpanded(id) }
+    func contains(_ id: SPIFFEID) -> Bool { isWritten(id) || isExpanded(id) }
+
+    /// Whether it is written out.
+    func isWritten(_ id: SPIFFEID) -> Bool { id.trustDomain == trustDomain && texts.contains(id.workloadID) }
+
+    /// Those that are written out.
+    var written: [SPIFFEID] { texts.compactMap { try? SPIFFEID(trustDomain: trustDomain, path: "/" + $0) } }
+
+    var hasTemplates: Bool { !templates.isEmpty }
 
     private func isExpanded(_ id: SPIFFEID) -> Bool {
-        id.trustDomain == trustDomain && templates.contains { $0.covers(String(id.path.dropFirst())) }
+        id.trustDomain == trustDomain && templates.contains { $0.covers(id.workloadID) }
     }
+}
+
+extension SPIFFEID {
+    fileprivate var workloadID: String { String(path.dropFirst()) }
 }

@@ -31,14 +31,14 @@ extension OAuthRecords: OAuthDirectory {
     package func bundles() async throws -> BundleSet { BundleSet([bundle]) }
 
     package func isActive(_ id: SPIFFEID) async throws -> Bool {
-        try await store.read { try registry.content(in: $0).given(in: registry.trustDomain).contains(id) }
+        try await store.read { try registry.content(in: $0).gives(id) }
     }
 
     package func spiffeID(forWorkloadID workloadID: String) async throws -> SPIFFEID? {
         try await store.read { database -> SPIFFEID? in
             // A template's own text is no path of an ID, and so nobody's.
             guard let id = try? SPIFFEID(trustDomain: registry.trustDomain, path: "/" + workloadID) else { return nil }
-            return try registry.content(in: database).given(in: registry.trustDomain).contains(id) ? id : nil
+            return try registry.content(in: database).gives(id) ? id : nil
         }
     }
 }
@@ -65,9 +65,7 @@ extension OAuthRecords: OAuthStore {
         try await store.write { database in
             // Asked again inside the transaction: a manifest may have gone since the token was decided.
             let content = try registry.content(in: database)
-            guard
-                TokenLedger.isEntitled(token.client, to: token.audience, by: content, trustDomain: registry.trustDomain)
-            else {
+            guard TokenLedger.isEntitled(token.client, to: token.audience, by: content) else {
                 throw ControlPlaneRefusal.notInGroup(
                     "\(token.client) may not have a token for \(token.audience) any more")
             }

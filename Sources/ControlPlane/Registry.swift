@@ -7,7 +7,9 @@ package import Workloads
 /// What operators applied, numbered: each change of anything an agent enforces makes a new version.
 package struct Registry: Sendable {
     package let trustDomain: TrustDomain
+    private let latest = LatestContent()
 
+    /// One for each store: it remembers that store's manifests.
     package init(trustDomain: TrustDomain) {
         self.trustDomain = trustDomain
     }
@@ -18,8 +20,19 @@ package struct Registry: Sendable {
         UInt64(clamping: try Int64.fetchOne(database, sql: "SELECT version FROM registry") ?? 0)
     }
 
+    /// What this transaction sees.
     func content(in database: Database) throws -> RegistryContent {
-        RegistryContent(try manifests(in: database).values)
+        let revision = try revision(in: database)
+        if let content = latest.content(at: revision) { return content }
+        let manifests = try Row.fetchAll(database, sql: "SELECT * FROM manifests").map(Manifest.init(row:))
+        let content = RegistryContent(manifests, in: trustDomain)
+        // The writer may see what it has not committed; a reader cannot.
+        if database.configuration.readonly { latest.hold(content, at: revision) }
+        return content
+    }
+
+    private func revision(in database: Database) throws -> Int64 {
+        try Int64.fetchOne(database, sql: "SELECT manifests_revision FROM registry") ?? 0
     }
 
     /// - Parameters:
@@ -54,23 +67,21 @@ package struct Registry: Sendable {
     package func apply(
         _ manifests: [Manifest], by operatorName: String, now: Date, in database: Database,
     ) throws -> ApplyResponse {
-        let stored = try self.manifests(in: database)
-        let updated = stored.merging(manifests.map { ($0.key, $0) }, uniquingKeysWith: { _, new in new })
-        let content = RegistryContent(updated.values)
-        let findings = content.findings(trustDomain: trustDomain)
-        guard findings.isEmpty else { throw ControlPlaneRefusal.manifest(findings) }
-
-        let outcomes = try manifests.map { manifest in
-            let result = try store(manifest, replacing: stored[manifest.key], now: now, in: database)
-            return ApplyResponse.Outcome(
-                kind: manifest.kind, name: manifest.name, result: result, warnings: manifest.warnings)
+        let before = try content(in: database)
+        let change = ManifestChange(applying: manifests, to: before)
+        let after = try before.changed(by: change)
+        let outcomes = manifests.map { manifest in
+            ApplyResponse.Outcome(
+                kind: manifest.kind, name: manifest.name, result: change.result(for: manifest.key),
+                warnings: manifest.warnings)
         }
-        let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
-        if !changes.isEmpty {
+        if !change.isEmpty {
+            let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
+            for (manifest, _) in changes { try store(manifest, now: now, in: database) }
             try AuditChain.append(
                 changes.map { entry("manifest.\($0.1.result.rawValue)", for: $0.0, by: operatorName, now: now) },
                 to: database)
-            try follow(from: RegistryContent(stored.values), to: content, now: now, in: database)
+            try follow(change, to: after, now: now, in: database)
         }
         return ApplyResponse(version: try version(in: database), documents: outcomes)
     }
@@ -79,15 +90,15 @@ package struct Registry: Sendable {
     package func delete(
         kind: String, name: String, by operatorName: String, now: Date, in database: Database,
     ) throws -> DeleteResponse {
-        let stored = try manifests(in: database)
-        guard
-            let manifest = stored.values.first(where: { $0.kind.lowercased() == kind.lowercased() && $0.name == name })
-        else { throw ControlPlaneRefusal.noSuchManifest(kind: kind, name: name) }
+        let before = try content(in: database)
+        let kinds = Manifest.kinds.filter { $0.lowercased() == kind.lowercased() }
+        guard let manifest = before.manifests(kinds.map { Manifest.Key(kind: $0, name: name) }).first else {
+            throw ControlPlaneRefusal.noSuchManifest(kind: kind, name: name)
+        }
         try database.execute(
             sql: "DELETE FROM manifests WHERE kind = ? AND name = ?", arguments: [manifest.kind, manifest.name])
         try AuditChain.append([entry("manifest.deleted", for: manifest, by: operatorName, now: now)], to: database)
-        let rest = stored.filter { $0.key != manifest.key }
-        try follow(from: RegistryContent(stored.values), to: RegistryContent(rest.values), now: now, in: database)
+        try follow(ManifestChange(removing: manifest), to: before.without(manifest), now: now, in: database)
         return DeleteResponse(version: try version(in: database))
     }
 
@@ -98,10 +109,7 @@ package struct Registry: Sendable {
         try database.execute(sql: "UPDATE registry SET version = version + 1")
     }
 
-    private func store(
-        _ manifest: Manifest, replacing old: Manifest?, now: Date, in database: Database,
-    ) throws -> ApplyResponse.Outcome.Result {
-        if old == manifest { return .unchanged }
+    private func store(_ manifest: Manifest, now: Date, in database: Database) throws {
         try database.execute(
             sql: """
                 INSERT INTO manifests (kind, name, generation, updated_at, canonical) VALUES (?, ?, 1, ?, ?)
@@ -110,29 +118,26 @@ package struct Registry: Sendable {
                 """,
             arguments: [manifest.kind, manifest.name, now.milliseconds, try manifest.canonicalJSON()],
         )
-        return old == nil ? .created : .changed
     }
 
-    /// What a change of manifests entails: withdrawn identities, revoked tokens, a new version.
+    /// What a change of manifests entails: withdrawn identities, revoked tokens, a new version, which is remembered.
     private func follow(
-        from before: RegistryContent, to after: RegistryContent, now: Date, in database: Database,
+        _ change: ManifestChange, to after: RegistryContent, now: Date, in database: Database,
     ) throws {
-        let given = after.given(in: trustDomain)
-        let known = before.given(in: trustDomain).written.union(try expanded(in: database))
-        for id in known where !given.contains(id) {
+        let lost = GivenIDs(by: change.oldIdentities, in: trustDomain)
+        let known = lost.written + (lost.hasTemplates ? try expanded(in: database).filter(lost.contains) : [])
+        for id in known where !after.gives(id) {
             try database.execute(
                 sql: "INSERT OR IGNORE INTO withdrawn VALUES (?, ?)", arguments: [id.description, now.milliseconds])
         }
-        for id in try withdrawn(in: database) where given.contains(id) {
+        let gained = GivenIDs(by: change.newIdentities, in: trustDomain)
+        for id in gained.written + (gained.hasTemplates ? try withdrawn(in: database).filter(gained.contains) : []) {
             try database.execute(sql: "DELETE FROM withdrawn WHERE spiffe_id = ?", arguments: [id.description])
         }
-        try TokenLedger.revokeUnentitled(content: after, trustDomain: trustDomain, now: now, in: database)
+        try TokenLedger.revokeUnentitled(content: after, now: now, in: database)
         try raiseVersion(now: now, in: database)
-    }
-
-    private func manifests(in database: Database) throws -> [Manifest.Key: Manifest] {
-        let manifests = try Row.fetchAll(database, sql: "SELECT * FROM manifests").map(Manifest.init(row:))
-        return Dictionary(manifests.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        let revision = try revision(in: database)
+        database.afterNextTransaction { [latest] _ in latest.hold(after, at: revision) }
     }
 
     private func entry(_ type: String, for manifest: Manifest, by operatorName: String, now: Date) -> AuditChain.Entry {
@@ -156,7 +161,7 @@ extension Registry {
             version: try version(in: database),
             trustDomain: trustDomain,
             bundle: bundle,
-            identities: content.identities.filter { $0.agentGroup == group },
+            identities: content.groups[group]?.identities ?? [],
             resources: content.resources,
             endpoints: try AgentDirectory.endpoints(in: database),
             withdrawn: try withdrawn(in: database).sorted(),
@@ -171,7 +176,7 @@ extension Registry {
 
     /// The SPIFFE IDs an agent of this group may act for.
     func identities(ofGroup group: String, in database: Database) throws -> GivenIDs {
-        GivenIDs(by: try content(in: database).identities.filter { $0.agentGroup == group }, in: trustDomain)
+        try content(in: database).given(toGroup: group)
     }
 
     /// Whether an agent of this group may act for this ID. Keeps it: when a template goes, its IDs are withdrawn one by one.

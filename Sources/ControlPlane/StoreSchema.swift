@@ -9,6 +9,7 @@ enum StoreSchema {
         migrator.registerMigration("3 oauth", migrate: oauth)
         migrator.registerMigration("4 audit", migrate: audit)
         migrator.registerMigration("5 expanded IDs", migrate: expandedIDs)
+        migrator.registerMigration("6 manifests revision", migrate: manifestsRevision)
         return migrator
     }
 
@@ -92,6 +93,19 @@ enum StoreSchema {
     private static func expandedIDs(_ database: Database) throws {
         try database.execute(
             sql: "CREATE TABLE expanded_ids (spiffe_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    }
+
+    /// Tells whether manifests read earlier are still what is stored. Raised by triggers, so that no change can go without.
+    private static func manifestsRevision(_ database: Database) throws {
+        try database.execute(
+            sql: "ALTER TABLE registry ADD COLUMN manifests_revision INTEGER NOT NULL DEFAULT 0")
+        for change in ["INSERT", "UPDATE", "DELETE"] {
+            try database.execute(
+                sql: """
+                    CREATE TRIGGER revision_after_manifest_\(change.lowercased()) AFTER \(change) ON manifests
+                        BEGIN UPDATE registry SET manifests_revision = manifests_revision + 1; END
+                    """)
+        }
     }
 
     private static func audit(_ database: Database) throws {

@@ -56,19 +56,15 @@ package enum TokenLedger {
     }
 
     /// Whether the client is somebody, and the resource still has it among its callers.
-    static func isEntitled(
-        _ client: SPIFFEID, to resource: String, by content: RegistryContent, trustDomain: TrustDomain,
-    ) -> Bool {
-        guard content.given(in: trustDomain).contains(client) else { return false }
+    static func isEntitled(_ client: SPIFFEID, to resource: String, by content: RegistryContent) -> Bool {
+        guard content.gives(client) else { return false }
         return content.resources.contains { candidate in
             candidate.resource.text == resource && candidate.allowed.contains { $0.matches(client) }
         }
     }
 
     /// Revokes every live token whose client or resource is gone, or whose client may not have one any more.
-    static func revokeUnentitled(
-        content: RegistryContent, trustDomain: TrustDomain, now: Date, in database: Database,
-    ) throws {
+    static func revokeUnentitled(content: RegistryContent, now: Date, in database: Database) throws {
         let live = try Row.fetchAll(
             database,
             sql: "SELECT jti, client_id, resource FROM oauth_tokens WHERE revoked_at IS NULL AND expires_at > ?",
@@ -77,7 +73,7 @@ package enum TokenLedger {
         for row in live {
             let id: String = row["jti"]
             let client = try SPIFFEID(row["client_id"])
-            guard !isEntitled(client, to: row["resource"], by: content, trustDomain: trustDomain) else { continue }
+            guard !isEntitled(client, to: row["resource"], by: content) else { continue }
             guard try revoke(id, now: now, in: database) else { continue }
             let entry = AuditChain.Entry(
                 time: now, type: "token.revoked",

@@ -4,8 +4,10 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 import SPIFFE
+import Workloads
 
-/// One agent's `GET /v1/agents/self/snapshots`: a line a version, an empty line as heartbeat.
+/// One agent's `GET /v1/agents/self/snapshots`: a line a version, the first one whole and each later one as a change of the one
+/// before; an empty line as heartbeat.
 struct SnapshotStream: Sendable {
     let state: ControlPlaneState
     let desk: AgentDesk
@@ -32,18 +34,29 @@ struct SnapshotStream: Sendable {
     }
 
     private func send(on wakings: SnapshotHub.Wakings, to writer: inout any ResponseBodyWriter) async throws {
-        var sent: UInt64?
+        var sent: Sent?
         for await _ in wakings.sequence {
             // Looked at each time, so that a removed agent, or one with an old certificate, hears nothing more.
             guard let agent = try? await desk.agent(peer) else { return }
-            let snapshot = try await next(after: sent, for: agent)
+            let snapshot = try await next(after: sent?.version, for: agent)
             if let snapshot {
-                try await writer.write(ByteBuffer(bytes: try WireCoding.encoder().encode(snapshot) + [newline]))
-                sent = snapshot.version
+                try await writer.write(ByteBuffer(bytes: try Self.line(snapshot, after: sent) + [newline]))
+                sent = Sent(version: snapshot.version, identities: snapshot.identities)
             } else {
                 try await writer.write(ByteBuffer(bytes: [newline]))
             }
         }
+    }
+
+    /// What the agent has from this stream. The identities are those of ``RegistryContent``, so all streams of a group share them.
+    private struct Sent {
+        let version: UInt64
+        let identities: [WorkloadIdentity]
+    }
+
+    private static func line(_ snapshot: PolicySnapshot, after sent: Sent?) throws -> Data {
+        guard let sent else { return try WireCoding.encoder().encode(snapshot) }
+        return try WireCoding.encoder().encode(SnapshotChange(since: sent.version, sent.identities, to: snapshot))
     }
 
     private var newline: UInt8 { UInt8(ascii: "\n") }

@@ -3,14 +3,14 @@ package import Workloads
 
 /// Everything one agent has to enforce, whole and numbered.
 ///
-/// Sent by the control plane, one JSON object a line, on `GET /v1/agents/self/snapshots`; kept by the agent on disk, as it
-/// holds no secret.
+/// Sent by the control plane, one JSON object a line, on `GET /v1/agents/self/snapshots`: the first one whole, each later one
+/// mostly as a ``SnapshotChange``. Kept by the agent on disk, as it holds no secret.
 package struct PolicySnapshot: Sendable, Codable, Equatable {
     /// Grows with each change anywhere in what the control plane knows; the same number means the same content.
     package var version: UInt64
     package var trustDomain: TrustDomain
     package var bundle: TrustBundle
-    /// The identities of this agent's group.
+    /// The identities of this agent's group, in the order of their names.
     package var identities: [WorkloadIdentity]
     /// All of the trust domain.
     package var resources: [ProtectedResource]

@@ -4,30 +4,19 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// Reads `GET /v1/agents/self/snapshots`: one JSON object a line; an empty line is a heartbeat.
+/// Reads `GET /v1/agents/self/snapshots`; see ``SnapshotLines``.
 struct SnapshotReader {
     let address: String
     let http: HTTPClient
     let logger: Logger
 
-    /// A snapshot larger than this is refused.
-    private static let maximumLine = 16 << 20
-
+    /// - Parameter deliver: gets each snapshot whole, however it came.
     func read(_ deliver: (PolicySnapshot) -> Void) async throws(ControlPlaneError) {
         let answer = try await open()
+        var lines = SnapshotLines()
         do {
-            var line = Data()
             for try await part in answer.body {
-                for piece in part.readableBytesView.split(
-                    separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
-                )
-                .enumerated() {
-                    if piece.offset > 0 { try finish(&line, deliver) }
-                    line.append(contentsOf: piece.element)
-                }
-                guard line.count <= Self.maximumLine else {
-                    throw unexpected("a line of over \(Self.maximumLine) bytes")
-                }
+                do { try lines.take(part.readableBytesView).forEach(deliver) } catch { throw unexpected("\(error)") }
             }
         } catch let error as ControlPlaneError {
             throw error
@@ -47,16 +36,6 @@ struct SnapshotReader {
             throw error
         } catch {
             throw .unreachable(address: address, reason: "\(error)")
-        }
-    }
-
-    private func finish(_ line: inout Data, _ deliver: (PolicySnapshot) -> Void) throws(ControlPlaneError) {
-        defer { line.removeAll(keepingCapacity: true) }
-        guard !line.isEmpty else { return }
-        do {
-            deliver(try WireCoding.decoder().decode(PolicySnapshot.self, from: line))
-        } catch {
-            throw unexpected("\(error)")
         }
     }
 

@@ -1,7 +1,9 @@
+import AsyncHTTPClient
 import ControlPlane
-import ControlPlaneAPI
+@testable import ControlPlaneAPI
 import Foundation
 import GRDB
+import NIOCore
 import SPIFFE
 import Testing
 import Workloads
@@ -29,6 +31,75 @@ import Workloads
                 #expect(status.acknowledgedVersion == second.version)
                 #expect(status.error == "a map is full")
             }
+        }
+    }
+
+    @Test func `a stream goes on with changes, which an agent sees as whole snapshots`() async throws {
+        try await TestControlPlane.serve { plane in
+            let agent = try await plane.agent()
+            try await plane.withClient(as: agent) { client in
+                var snapshots = client.snapshots().makeAsyncIterator()
+                _ = try await snapshots.next()
+                let steps: [@Sendable () async throws -> Void] = [
+                    { _ = try await plane.apply(Manifests.weather) },
+                    { _ = try await plane.apply(Manifests.identity("client", uid: 1002)) },
+                    { _ = try await plane.apply(Manifests.identity("another")) },
+                    { _ = try await plane.operators.delete(kind: "WorkloadIdentity", name: "client") },
+                    { _ = try await plane.apply(Manifests.identity("server", group: "other")) },
+                ]
+                for step in steps {
+                    try await step()
+                    let followed = try #require(try await snapshots.next())
+                    #expect(try await client.snapshots().first { _ in true } == followed)
+                }
+            }
+        }
+    }
+
+    @Test func `the first line of a stream is whole, later ones carry what differs`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.identity("a") + "---\n" + Manifests.identity("b"))
+            let agent = try await plane.agent()
+            let http = HTTPClient(
+                configuration: try .mutualTLS(trust: .bundle(plane.state.bundle), identity: agent))
+            do {
+                let answer = try await http.execute(
+                    HTTPClientRequest(url: plane.address + "/v1/agents/self/snapshots"), deadline: .distantFuture)
+                var lines = Self.lines(of: answer.body).makeAsyncIterator()
+                let first = try #require(try await lines.next())
+                let whole = try WireCoding.decoder().decode(PolicySnapshot.self, from: first)
+                #expect(whole.identities.map(\.name) == ["a", "b"])
+                let applied = try await plane.apply(Manifests.identity("b", uid: 1002))
+                let bytes = try #require(try await lines.next())
+                let change = try WireCoding.decoder().decode(SnapshotChange.self, from: bytes)
+                #expect(change.since == whole.version && change.version == applied.version)
+                #expect(change.changed.map(\.name) == ["b"] && change.removed.isEmpty)
+            } catch {
+                try await http.shutdown()
+                throw error
+            }
+            try await http.shutdown()
+        }
+    }
+
+    /// Without heartbeats.
+    private static func lines(of body: HTTPClientResponse.Body) -> AsyncThrowingStream<Data, any Error> {
+        AsyncThrowingStream { continuation in
+            let reader = Task {
+                var line = Data()
+                for try await part in body {
+                    for byte in part.readableBytesView {
+                        if byte != UInt8(ascii: "\n") {
+                            line.append(byte)
+                        } else if !line.isEmpty {
+                            continuation.yield(line)
+                            line = Data()
+                        }
+                    }
+                }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in reader.cancel() }
         }
     }
 

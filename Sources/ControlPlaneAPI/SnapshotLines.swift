@@ -1,0 +1,51 @@
+import Foundation
+
+/// Puts together what comes on one snapshot stream: a JSON object a line, the first one a whole ``PolicySnapshot``, each later
+/// one whole or a ``SnapshotChange`` of the one before. An empty line is a heartbeat.
+///
+/// After an error the stream is of no use any more: only a new one begins with a whole snapshot.
+struct SnapshotLines {
+    /// A longer line is refused.
+    static let maximumBytes = 16 << 20
+
+    private var line = Data()
+    private var last: PolicySnapshot?
+
+    /// - Parameter bytes: the next of the stream, cut anywhere.
+    /// - Returns: the snapshots that are complete now, whole.
+    mutating func take(_ bytes: some Collection<UInt8>) throws -> [PolicySnapshot] {
+        var complete: [PolicySnapshot] = []
+        for piece in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            if piece.offset > 0, let snapshot = try endLine() { complete.append(snapshot) }
+            line.append(contentsOf: piece.element)
+            guard line.count <= Self.maximumBytes else { throw TooLong() }
+        }
+        return complete
+    }
+
+    private mutating func endLine() throws -> PolicySnapshot? {
+        defer { line.removeAll(keepingCapacity: true) }
+        guard !line.isEmpty else { return nil }
+        let snapshot =
+            switch try WireCoding.decoder().decode(Line.self, from: line) {
+            case .whole(let snapshot): snapshot
+            case .change(let change): try change.snapshot(after: last)
+            }
+        last = snapshot
+        return snapshot
+    }
+
+    private struct TooLong: Error, CustomStringConvertible {
+        let description = "a line of over \(SnapshotLines.maximumBytes) bytes"
+    }
+
+    private enum Line: Decodable {
+        case whole(PolicySnapshot)
+        case change(SnapshotChange)
+
+        init(from decoder: any Decoder) throws {
+            let isChange = try decoder.container(keyedBy: SnapshotChange.CodingKeys.self).contains(.since)
+            self = isChange ? .change(try SnapshotChange(from: decoder)) : .whole(try PolicySnapshot(from: decoder))
+        }
+    }
+}

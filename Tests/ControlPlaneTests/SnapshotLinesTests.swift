@@ -1,0 +1,148 @@
+@testable import ControlPlaneAPI
+import Foundation
+import SPIFFE
+import Testing
+import Workloads
+
+/// What comes on a snapshot stream, put together.
+@Suite struct SnapshotLinesTests {
+    private let trustDomain: TrustDomain
+
+    init() throws { trustDomain = try TrustDomain(TestControlPlane.trustDomain) }
+
+    private func snapshot(_ version: UInt64, _ identities: [WorkloadIdentity], revoked: [String] = []) -> PolicySnapshot
+    {
+        PolicySnapshot(
+            version: version, trustDomain: trustDomain,
+            bundle: TrustBundle(trustDomain: trustDomain, x509Authorities: []),
+            identities: identities, resources: [], endpoints: [], withdrawn: [], revokedTokens: revoked,
+            svidLifetime: 120)
+    }
+
+    private static func identity(_ name: String, uid: UInt32 = 1001) -> WorkloadIdentity {
+        WorkloadIdentity(
+            name: name, agentGroup: "weather", workloadID: name, selectors: [Selector(userIDs: [uid], names: [name])])
+    }
+
+    private static func line(_ value: some Encodable) throws -> Data {
+        try WireCoding.encoder().encode(value) + Data("\n".utf8)
+    }
+
+    private func change(_ from: PolicySnapshot, _ to: PolicySnapshot) -> SnapshotChange {
+        SnapshotChange(since: from.version, from.identities, to: to)
+    }
+
+    private static let three = [identity("a"), identity("b"), identity("c")]
+
+    @Test func `a change carries what differs and gives the whole next snapshot`() throws {
+        let first = snapshot(1, Self.three)
+        let second = snapshot(
+            4, [Self.identity("a0"), Self.identity("b", uid: 7), Self.identity("c"), Self.identity("d")],
+            revoked: ["t"])
+        let change = change(first, second)
+        #expect(change.changed.map(\.name) == ["a0", "b", "d"])
+        #expect(change.removed == ["a"])
+        var lines = SnapshotLines()
+        let received = try lines.take(Self.line(first) + Self.line(change) + Self.line(snapshot(5, Self.three)))
+        #expect(received == [first, second, snapshot(5, Self.three)])
+    }
+
+    @Test func `where no identity differs a change has none`() throws {
+        let change = change(snapshot(1, Self.three), snapshot(2, Self.three, revoked: ["t"]))
+        #expect(change.changed.isEmpty && change.removed.isEmpty)
+        #expect(try change.snapshot(after: snapshot(1, Self.three)) == snapshot(2, Self.three, revoked: ["t"]))
+    }
+
+    @Test(arguments: UInt64(1)...8)
+    func `any two snapshots have a change between them`(_ seed: UInt64) throws {
+        var state = seed
+        let identities = { () -> [WorkloadIdentity] in
+            (0..<40).compactMap { number in
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return (state >> 33) % 3 == 0 ? nil : Self.identity("w\(number)", uid: UInt32((state >> 40) % 2))
+            }.sorted { $0.name < $1.name }
+        }
+        var lines = SnapshotLines()
+        var last = snapshot(1, identities())
+        _ = try lines.take(Self.line(last))
+        for version in UInt64(2)...30 {
+            let next = snapshot(version, identities())
+            let change = change(last, next)
+            #expect(change.changed.allSatisfy { !last.identities.contains($0) })
+            #expect(try lines.take(Self.line(change)) == [next])
+            last = next
+        }
+    }
+
+    @Test func `a change since another version ends the stream`() throws {
+        let first = snapshot(1, Self.three)
+        let change = change(snapshot(2, Self.three), snapshot(3, []))
+        var lines = SnapshotLines()
+        #expect(throws: SnapshotChangeError.otherBase(since: 2, held: nil)) { try lines.take(Self.line(change)) }
+        lines = SnapshotLines()
+        #expect(try lines.take(Self.line(first)) == [first])
+        let error = #expect(throws: SnapshotChangeError.self) { try lines.take(Self.line(change)) }
+        #expect(error?.description == "a change since version 2 after version 1")
+    }
+
+    @Test func `the same change does not come twice`() throws {
+        let first = snapshot(1, Self.three)
+        let change = try Self.line(change(first, snapshot(2, [Self.identity("a")])))
+        var lines = SnapshotLines()
+        #expect(try lines.take(Self.line(first) + change).map(\.version) == [1, 2])
+        #expect(throws: SnapshotChangeError.otherBase(since: 1, held: 2)) { try lines.take(change) }
+    }
+
+    @Test func `a change that does not fit its base is refused`() throws {
+        let base = snapshot(1, Self.three)
+        var change = change(base, snapshot(2, [Self.identity("a", uid: 7)]))
+        change.removed = ["b", "x"]
+        #expect(throws: SnapshotChangeError.notThere("x")) { try change.snapshot(after: base) }
+        change.removed = ["b", "b"]
+        #expect(throws: SnapshotChangeError.namedTwice("b")) { try change.snapshot(after: base) }
+        change.removed = ["a"]
+        #expect(throws: SnapshotChangeError.namedTwice("a")) { try change.snapshot(after: base) }
+        change.removed = []
+        change.changed += change.changed
+        #expect(throws: SnapshotChangeError.namedTwice("a")) { try change.snapshot(after: base) }
+    }
+
+    @Test func `a change with a key it does not know, or without one of its keys, is refused`() throws {
+        let first = snapshot(1, Self.three)
+        let change = try WireCoding.encoder().encode(change(first, snapshot(2, [])))
+        let object = try #require(try JSONSerialization.jsonObject(with: change) as? [String: Any])
+        let others =
+            object.keys.map { key in object.filter { $0.key != key } } + [
+                object.merging(["identities": [String]()]) { $1 }
+            ]
+        for other in others {
+            var lines = SnapshotLines()
+            #expect(try lines.take(Self.line(first)) == [first])
+            let line = try JSONSerialization.data(withJSONObject: other) + Data("\n".utf8)
+            #expect(throws: DecodingError.self, "\(other.keys.sorted())") { try lines.take(line) }
+        }
+    }
+
+    @Test func `lines are put together from pieces of any size, and empty ones are heartbeats`() throws {
+        let first = snapshot(1, Self.three)
+        let second = snapshot(2, [Self.identity("c")])
+        let bytes = try Data("\n\n".utf8) + Self.line(first) + Data("\n".utf8) + Self.line(change(first, second))
+        for size in 1...bytes.count {
+            var lines = SnapshotLines()
+            var received: [PolicySnapshot] = []
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                received += try lines.take(bytes[start..<min(start + size, bytes.count)])
+            }
+            #expect(received == [first, second])
+        }
+    }
+
+    @Test func `a line without end is refused`() throws {
+        var lines = SnapshotLines()
+        let piece = Data(repeating: UInt8(ascii: " "), count: SnapshotLines.maximumBytes / 2)
+        _ = try lines.take(piece)
+        _ = try lines.take(piece)
+        let error = #expect(throws: (any Error).self) { try lines.take(piece) }
+        #expect(error.map { "\($0)" } == "a line of over \(SnapshotLines.maximumBytes) bytes")
+    }
+}

@@ -1,9 +1,12 @@
 package import ControlPlaneAPI
 import Foundation
+import Synchronization
+import Workloads
 
 /// The last good snapshot on disk, so that a host enforces before, and without, the control plane. Holds no secret.
-package struct SnapshotFile: Sendable {
+package final class SnapshotFile: Sendable {
     private let url: URL
+    private let text = Mutex(SnapshotText())
 
     package init(directory: String) throws {
         let folder = URL(filePath: directory, directoryHint: .isDirectory)
@@ -20,6 +23,41 @@ package struct SnapshotFile: Sendable {
     }
 
     package func save(_ snapshot: PolicySnapshot) throws {
-        try WireCoding.encoder().encode(snapshot).write(to: url, options: .atomic)
+        try text.withLock { try $0.encode(snapshot) }.write(to: url, options: .atomic)
+    }
+}
+
+/// Encodes one snapshot after another, of the identities only those that were not in the one before.
+private struct SnapshotText {
+    private var known: [String: (identity: WorkloadIdentity, json: Data)] = [:]
+
+    /// Byte for byte what encoding the whole snapshot gives.
+    mutating func encode(_ snapshot: PolicySnapshot) throws -> Data {
+        let list = try encode(snapshot.identities)
+        var rest = snapshot
+        rest.identities = []
+        var text = try WireCoding.encoder().encode(rest)
+        // Nowhere else: in a text these quotation marks would be escaped.
+        guard let place = text.range(of: Data(#""identities":[]"#.utf8)) else {
+            return try WireCoding.encoder().encode(snapshot)
+        }
+        text.replaceSubrange(place, with: Data(#""identities":["#.utf8) + list + Data("]".utf8))
+        return text
+    }
+
+    private mutating func encode(_ identities: [WorkloadIdentity]) throws -> Data {
+        let encoder = WireCoding.encoder()
+        let former = known
+        known.removeAll(keepingCapacity: true)
+        var list = Data()
+        for identity in identities {
+            let former = former[identity.name]
+            let json = former?.identity == identity ? former?.json : nil
+            let text = try json ?? encoder.encode(identity)
+            known[identity.name] = (identity, text)
+            if !list.isEmpty { list.append(UInt8(ascii: ",")) }
+            list.append(text)
+        }
+        return list
     }
 }

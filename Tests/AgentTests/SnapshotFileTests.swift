@@ -1,0 +1,45 @@
+@testable import Agent
+import ControlPlaneAPI
+import Foundation
+import SPIFFE
+import Testing
+import Workloads
+
+@Suite struct SnapshotFileTests {
+    private let directory = FileManager.default.temporaryDirectory.appending(path: "tidemark-\(UUID().uuidString)")
+
+    private func snapshot(_ version: UInt64, _ identities: [WorkloadIdentity]) throws -> PolicySnapshot {
+        let domain = try TrustDomain("demo.example")
+        return PolicySnapshot(
+            version: version, trustDomain: domain, bundle: TrustBundle(trustDomain: domain, x509Authorities: []),
+            identities: identities, resources: [],
+            // A text that looks like the place where the identities belong.
+            endpoints: [
+                Endpoint(
+                    address: #""identities":[]"#, port: 1, workload: try SPIFFEID("spiffe://demo.example/server"))
+            ],
+            withdrawn: [], revokedTokens: [#""identities":[]"#], svidLifetime: 120)
+    }
+
+    private static func identity(_ name: String, uid: UInt32 = 1) -> WorkloadIdentity {
+        WorkloadIdentity(name: name, agentGroup: "g", workloadID: name, selectors: [Selector(userIDs: [uid])])
+    }
+
+    @Test func `one snapshot after another is the whole text, and is loaded as it was saved`() throws {
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let file = try SnapshotFile(directory: directory.path)
+        #expect(try file.load() == nil)
+        let steps = [
+            [Self.identity("a"), Self.identity("b")], [Self.identity("a", uid: 2), Self.identity("b")],
+            [Self.identity("b")], [], [Self.identity("a"), Self.identity("b", uid: 3)],
+        ]
+        for (number, identities) in steps.enumerated() {
+            let snapshot = try snapshot(UInt64(number), identities)
+            try file.save(snapshot)
+            #expect(
+                try Data(contentsOf: directory.appending(path: "snapshot.json"))
+                    == WireCoding.encoder().encode(snapshot))
+            #expect(try SnapshotFile(directory: directory.path).load() == snapshot)
+        }
+    }
+}

@@ -29,8 +29,11 @@ package struct EnforcedPolicy: Sendable {
         remote = [:]
     }
 
-    package init(_ snapshot: PolicySnapshot) throws {
-        if let conflict = Precedence.conflicts(in: snapshot.identities).first {
+    /// - Parameter former: one that was made of another snapshot: what is in both was found to go together then.
+    package init(_ snapshot: PolicySnapshot, after former: EnforcedPolicy = .nothing) throws {
+        let others = former.identitiesByName
+        let suspects = snapshot.identities.lazy.filter { others[$0.name] != $0 }.map(\.name)
+        if let conflict = Precedence.conflicts(of: Set(suspects), in: snapshot.identities).first {
             throw AgentError.policyConflict("\(conflict)")
         }
         self.snapshot = snapshot
@@ -52,6 +55,10 @@ package struct EnforcedPolicy: Sendable {
             },
             uniquingKeysWith: { first, _ in first },
         )
+    }
+
+    private var identitiesByName: [String: WorkloadIdentity] {
+        Dictionary((snapshot?.identities ?? []).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     package var version: UInt64 { snapshot?.version ?? 0 }

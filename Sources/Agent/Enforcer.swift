@@ -43,7 +43,7 @@ package actor Enforcer {
     /// - Parameter patience: how long to wait until it is known who listens; whoever is not known then is reached by
     ///   nobody until it is.
     package func enforce(_ snapshot: PolicySnapshot, patience: Duration = patience) async throws {
-        let next = try EnforcedPolicy(snapshot)
+        let next = try EnforcedPolicy(snapshot, after: policy.current)
         if next.program != policy.current.program || policy.current.snapshot == nil {
             try await attestor.install(
                 next.matcher, handles: handles.handles(for: next.program.slots.map(\.workloadID)))

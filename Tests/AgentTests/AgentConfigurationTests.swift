@@ -17,6 +17,12 @@ struct AgentConfigurationTests {
         #expect(configuration.pinDirectory == "/sys/fs/bpf/tidemark")
     }
 
+    @Test func `folders of network namespaces can be given, or none`() throws {
+        #expect(try decode("{\(least)}").networkFolders == nil)
+        #expect(try decode("{\(least),\"networkFolders\":[]}").networkFolders == [])
+        #expect(try decode("{\(least),\"networkFolders\":[\"/run/mine\"]}").networkFolders == ["/run/mine"])
+    }
+
     @Test(arguments: [#""outboundport":1"#, #""log":{"levl":"info"}"#, #""log":{"level":"loud"}"#])
     func `a misspelt key or word is refused, not ignored`(_ member: String) {
         #expect(throws: DecodingError.self) { try decode("{\(least),\(member)}") }

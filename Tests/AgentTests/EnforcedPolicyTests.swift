@@ -29,7 +29,9 @@ struct EnforcedPolicyTests {
         )
     }
 
-    private func policy(withdrawn: [SPIFFEID] = [], identities: [WorkloadIdentity]? = nil) throws -> EnforcedPolicy {
+    private func policy(
+        withdrawn: [SPIFFEID] = [], identities: [WorkloadIdentity]? = nil, after former: EnforcedPolicy = .nothing,
+    ) throws -> EnforcedPolicy {
         let resource = ProtectedResource(
             name: "r", resource: try #require(ResourceURL("http://10.0.0.2:8000/mcp")), servedBy: "server",
             scopes: ["read"], allowed: [try SPIFFEIDPattern("spiffe://demo.example/client")],
@@ -41,7 +43,21 @@ struct EnforcedPolicyTests {
                 resources: [resource], endpoints: [Endpoint(address: "10.0.0.2", port: 8000, workload: server)],
                 withdrawn: withdrawn, revokedTokens: [], svidLifetime: 120,
             ),
+            after: former,
         )
+    }
+
+    @Test func `identities in conflict are refused, also where only some of them are new`() throws {
+        let server = identity("server", words: "s.py"), client = identity("client", words: "c.py")
+        var rival = identity("rival", words: "s.py")
+        #expect(throws: AgentError.self) { try policy(identities: [client, rival, server]) }
+        let former = try policy(identities: [client, server])
+        #expect(throws: AgentError.self) { try policy(identities: [client, rival, server], after: former) }
+        #expect(throws: AgentError.self) {
+            try policy(identities: [client, identity("server", words: "c.py")], after: former)
+        }
+        rival.priority = 1
+        #expect(try policy(identities: [client, rival, server], after: former).program.slots.count == 3)
     }
 
     @Test func `a reported endpoint is expected to be its workload, and its port has the resource`() throws {

@@ -124,20 +124,34 @@ package struct Registry: Sendable {
     private func follow(
         _ change: ManifestChange, to after: RegistryContent, now: Date, in database: Database,
     ) throws {
-        let lost = GivenIDs(by: change.oldIdentities, in: trustDomain)
-        let known = lost.written + (lost.hasTemplates ? try expanded(in: database).filter(lost.contains) : [])
-        for id in known where !after.gives(id) {
-            try database.execute(
-                sql: "INSERT OR IGNORE INTO withdrawn VALUES (?, ?)", arguments: [id.description, now.milliseconds])
-        }
-        let gained = GivenIDs(by: change.newIdentities, in: trustDomain)
-        for id in gained.written + (gained.hasTemplates ? try withdrawn(in: database).filter(gained.contains) : []) {
-            try database.execute(sql: "DELETE FROM withdrawn WHERE spiffe_id = ?", arguments: [id.description])
-        }
+        try withdraw(GivenIDs(by: change.oldIdentities, in: trustDomain), unlessIn: after, now: now, in: database)
+        try restore(GivenIDs(by: change.newIdentities, in: trustDomain), as: after, in: database)
         try TokenLedger.revokeUnentitled(content: after, now: now, in: database)
         try raiseVersion(now: now, in: database)
         let revision = try revision(in: database)
         database.afterNextTransaction { [latest] _ in latest.hold(after, at: revision) }
+    }
+
+    private func withdraw(
+        _ lost: GivenIDs, unlessIn after: RegistryContent, now: Date, in database: Database,
+    ) throws {
+        let known = lost.written + (lost.hasTemplates ? try expanded(in: database).filter(lost.contains) : [])
+        for id in known where !after.writes(id) {
+            if after.gives(id) {
+                try keepExpanded(id, in: database)
+            } else {
+                try database.execute(
+                    sql: "INSERT OR IGNORE INTO withdrawn VALUES (?, ?)",
+                    arguments: [id.description, now.milliseconds])
+            }
+        }
+    }
+
+    private func restore(_ gained: GivenIDs, as after: RegistryContent, in database: Database) throws {
+        for id in gained.written + (gained.hasTemplates ? try withdrawn(in: database).filter(gained.contains) : []) {
+            try database.execute(sql: "DELETE FROM withdrawn WHERE spiffe_id = ?", arguments: [id.description])
+            if !after.writes(id) { try keepExpanded(id, in: database) }
+        }
     }
 
     private func entry(_ type: String, for manifest: Manifest, by operatorName: String, now: Date) -> AuditChain.Entry {
@@ -182,8 +196,13 @@ extension Registry {
     /// Whether an agent of this group may act for this ID. Keeps it: when a template goes, its IDs are withdrawn one by one.
     func expand(_ id: SPIFFEID, forGroup group: String, in database: Database) throws -> Bool {
         guard try identities(ofGroup: group, in: database).contains(id) else { return false }
-        try database.execute(sql: "INSERT OR IGNORE INTO expanded_ids VALUES (?)", arguments: [id.description])
+        try keepExpanded(id, in: database)
         return true
+    }
+
+    /// Given to somebody, by a template from which nobody can tell that later.
+    private func keepExpanded(_ id: SPIFFEID, in database: Database) throws {
+        try database.execute(sql: "INSERT OR IGNORE INTO expanded_ids VALUES (?)", arguments: [id.description])
     }
 
     private func expanded(in database: Database) throws -> Set<SPIFFEID> {

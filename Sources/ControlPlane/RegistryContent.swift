@@ -27,6 +27,9 @@ struct RegistryContent: Sendable {
     /// Whether some manifest gives this ID to processes, by itself or by a template.
     func gives(_ id: SPIFFEID) -> Bool { groups.values.contains { $0.given.contains(id) } }
 
+    /// Whether some manifest has it written out.
+    func writes(_ id: SPIFFEID) -> Bool { groups.values.contains { $0.given.isWritten(id) } }
+
     func given(toGroup group: String) -> GivenIDs { groups[group]?.given ?? GivenIDs(by: [], in: trustDomain) }
 
     /// Those of these keys that there are.

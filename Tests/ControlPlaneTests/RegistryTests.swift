@@ -75,10 +75,18 @@ import Workloads
             }
         }
         #expect(try seen() == [Self.a1001])
-        // The same revision again, with other manifests.
+    }
+
+    @Test func `a revision that was rolled back comes again with other manifests`() throws {
+        try store.database.write { _ = try apply(Manifests.identity("a"), in: $0) }
+        #expect(throws: Failure.self) {
+            try store.database.write { database in
+                _ = try apply(Manifests.identity("b"), in: database)
+                throw Failure()
+            }
+        }
         try store.database.write { database in
-            _ = try apply(Manifests.identity("a", uid: 1002), in: database)
-            #expect(try identities(in: database) == [Self.a1002])
+            try database.execute(sql: "UPDATE manifests SET canonical = replace(canonical, '1001', '1002')")
         }
         #expect(try seen() == [Self.a1002])
     }

@@ -39,11 +39,10 @@ package struct EnforcedPolicy: Sendable {
         self.snapshot = snapshot
         bundles = BundleSet([snapshot.bundle])
         matcher = Matcher(snapshot.identities)
-        let areTemplates = snapshot.identities.map { $0.template?.isTemplate == true }
-        templates = zip(snapshot.identities, areTemplates).filter(\.1).map(\.0)
+        templates = snapshot.identities.filter(\.isTemplated)
         identities = Dictionary(
-            try zip(snapshot.identities, areTemplates).filter { !$0.1 }
-                .map { identity, _ in (try identity.spiffeID(in: snapshot.trustDomain), identity) },
+            try snapshot.identities.lazy.filter { !$0.isTemplated }
+                .map { (try $0.spiffeID(in: snapshot.trustDomain), $0) },
             uniquingKeysWith: { first, _ in first },
         )
         withdrawn = Set(snapshot.withdrawn)

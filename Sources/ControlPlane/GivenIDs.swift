@@ -11,7 +11,7 @@ struct GivenIDs: Sendable {
     init(by identities: [WorkloadIdentity], in trustDomain: TrustDomain) {
         self.trustDomain = trustDomain
         texts = Set(identities.map(\.workloadID))
-        templates = identities.filter { $0.workloadID.utf8.contains(UInt8(ascii: "{")) }.compactMap(\.template)
+        templates = identities.filter(\.isTemplated).compactMap(\.template)
     }
 
     /// By itself, or by a template.

@@ -121,7 +121,7 @@ struct Newcomer {
     /// Whether ``ConflictSearch`` may find a conflict between them; errs towards yes.
     func mayConflict(with other: WorkloadIdentity) -> Bool {
         if identity.workloadID == other.workloadID { return true }
-        if template?.isTemplate == true || other.workloadID.utf8.contains(UInt8(ascii: "{")),
+        if template?.isTemplate == true || other.isTemplated,
             let template, let others = other.template, template.meets(others)
         {
             return true

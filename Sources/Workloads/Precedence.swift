@@ -34,14 +34,19 @@ package enum Precedence {
 
     /// Strongest first; workload id and place in the manifest only make the order the same each time.
     static func ordered(_ identities: [WorkloadIdentity]) -> [Candidate] {
-        candidates(identities).sorted { left, right in
-            guard left.specificity == right.specificity else { return left.specificity > right.specificity }
-            guard left.identity.priority == right.identity.priority else {
-                return left.identity.priority > right.identity.priority
+        let all = candidates(identities)
+        let places = all.indices.sorted { left, right in
+            guard all[left].specificity == all[right].specificity else {
+                return all[left].specificity > all[right].specificity
             }
-            return (left.identity.workloadID, left.identity.name, left.index)
-                < (right.identity.workloadID, right.identity.name, right.index)
+            guard all[left].identity.priority == all[right].identity.priority else {
+                return all[left].identity.priority > all[right].identity.priority
+            }
+            return (all[left].identity.workloadID, all[left].identity.name, all[left].index)
+                < (all[right].identity.workloadID, all[right].identity.name, all[right].index)
         }
+        // Candidates are large: they are moved once, not while they are compared.
+        return places.map { all[$0] }
     }
 
     static func candidates(_ identities: [WorkloadIdentity]) -> [Candidate] {

@@ -14,7 +14,8 @@ package struct SelectorProgram: Sendable, Equatable {
         package init(selector: Selector, workloadID: String) {
             self.selector = selector
             self.workloadID = workloadID
-            let named = (try? WorkloadIDTemplate(workloadID))?.keys ?? []
+            let isTemplate = WorkloadIDTemplate.hasPlaces(workloadID)
+            let named = isTemplate ? (try? WorkloadIDTemplate(workloadID))?.keys ?? [] : []
             userSpaceKeys = named.union(selector.conditions.keys).filter { !$0.isDecidedByKernel }
         }
     }

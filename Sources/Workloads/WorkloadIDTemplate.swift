@@ -35,6 +35,9 @@ package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
         guard !isTemplate || segments.contains(where: \.isPartlyLiteral) else { throw .nothingLiteral(text) }
     }
 
+    /// Of a text that is a template; without places it is one of a single ID.
+    package static func hasPlaces(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "{")) }
+
     package var isTemplate: Bool { segments.contains { $0.place != nil } }
 
     /// The facts it takes from a process.

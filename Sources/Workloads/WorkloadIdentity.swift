@@ -53,6 +53,9 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
     /// nil where `workloadID` is no template, which no manifest gives.
     package var template: WorkloadIDTemplate? { try? WorkloadIDTemplate(workloadID) }
 
+    /// Whether `workloadID` has places that a process fills. Far cheaper to ask than ``template``.
+    package var isTemplated: Bool { WorkloadIDTemplate.hasPlaces(workloadID) }
+
     /// - Throws: also for a template, which names nobody before it is expanded.
     package func spiffeID(in domain: TrustDomain) throws(SPIFFEIDError) -> SPIFFEID {
         try SPIFFEID(trustDomain: domain, path: "/" + workloadID)

@@ -10,6 +10,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLONE_NEWNET = 0x40000000
+# Waits last so many times as long; see scripts/lab.
+PATIENCE = int(os.environ.get("LAB_PATIENCE", "1"))
 
 
 class Laboratory:
@@ -30,7 +32,7 @@ class Laboratory:
             f'weather_programs >&2; export TIDEMARK_SERVER_SOCKET="$LAB_RUN/server.sock"; '
         )
         done = subprocess.run(
-            ["bash", "-c", prelude + script], cwd=ROOT, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL
+            ["bash", "-c", prelude + script], cwd=ROOT, capture_output=True, text=True, timeout=timeout * PATIENCE, stdin=subprocess.DEVNULL
         )
         assert not check or done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
         return done
@@ -41,7 +43,7 @@ class Laboratory:
     def tidemark(self, *arguments, input=None):
         environment = dict(os.environ, TIDEMARK_SERVER_SOCKET=self.server_socket, TIDEMARK_AGENT_SOCKET=self.agent_socket("a"))
         return subprocess.run(
-            [f"{self.bin}/tidemark", *arguments], capture_output=True, text=True, timeout=60, env=environment, input=input
+            [f"{self.bin}/tidemark", *arguments], capture_output=True, text=True, timeout=60 * PATIENCE, env=environment, input=input
         )
 
     def json(self, *arguments):
@@ -75,7 +77,7 @@ class Laboratory:
 
         thread = threading.Thread(target=enter)
         thread.start()
-        thread.join(60)
+        thread.join(60 * PATIENCE)
         assert result, "the work in the other network failed; its exception is above"
         return result[0]
 
@@ -85,7 +87,7 @@ def tail(path, lines=15):
 
 
 def eventually(condition, what, seconds=15):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from laboratory import ROOT, eventually
+from laboratory import PATIENCE, eventually
 from test_identity import PYTHON, USER, Scene, identity
 
 PORT = 8200
@@ -49,7 +49,7 @@ class Container:
 
     def run(self, *command):
         process = self.start(*command)
-        return process.communicate(timeout=60)[0]
+        return process.communicate(timeout=60 * PATIENCE)[0]
 
     def listens(self, port):
         return f":{port}" in subprocess.run(

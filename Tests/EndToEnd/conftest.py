@@ -7,6 +7,10 @@ from control_plane import Agent, Server
 from laboratory import Laboratory
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "older_kernels: also run by scripts/kernel-matrix, on emulated machines; mark few")
+
+
 def pytest_sessionstart(session):
     if os.geteuid() != 0:
         raise pytest.UsageError("these tests load BPF programs and make network namespaces; run them as root")

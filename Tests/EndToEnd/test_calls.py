@@ -11,11 +11,34 @@ def test_a_call_with_either_sdk_is_answered_and_the_server_is_told_who_called(la
     assert f"asked by {AGENT}" in lab.call(sdk).stdout
 
 
+@pytest.mark.older_kernels
+def test_a_call_is_tls_1_3_alone_on_the_wire_and_a_whole_chain_in_the_audit(lab):
+    done = lab.shell(
+        """
+        capture_start wire b to-a
+        weather_command $WEATHER_UID 2 mcp_client.py "$WEATHER_URL"
+        lab_start caller a a/apps "${WEATHER_COMMAND[@]}"
+        lab_wait 20 "the forecast" grep -q "asked by $WEATHER_AGENT" "$LAB_DIR/caller.log"
+        capture_stop wire
+        scripts/checks/capture.py "$LAB_DIR/wire.pcap" --stream "$LAB_B:$WEATHER_PORT"
+        chain() {
+            lab_tidemark audit -o json |
+                scripts/checks/audit_chain.py --pid "$(cat "$LAB_DIR/caller.pid")" --client "$WEATHER_AGENT" --server "$WEATHER_SERVER"
+        }
+        lab_wait 15 "the whole chain in the audit" chain
+        chain
+        lab_tidemark audit verify
+        """
+    )
+    assert "mcp_client.py" in done.stdout, "the chain begins with the process"
+
+
 def test_a_stream_that_lasts_is_carried_as_it_comes(lab):
     said = lab.call(2, "--watch", "3").stdout
     assert "2 of 3" in said and f"asked by {AGENT}" in said
 
 
+@pytest.mark.older_kernels
 def test_an_ipv6_listener_is_managed_like_an_ipv4_one(lab):
     lab.shell(
         """
@@ -38,6 +61,7 @@ def test_an_ipv6_listener_is_managed_like_an_ipv4_one(lab):
         lab.shell("lab_stop weather-server6")
 
 
+@pytest.mark.older_kernels
 def test_a_program_without_an_identity_reaches_what_is_not_managed(lab):
     """Its own connections are its own business: no redirect, no cost."""
     lab.shell("lab_start plain b - /usr/bin/python3 -m http.server --bind 0.0.0.0 8099")

@@ -126,6 +126,7 @@ def scene(lab):
     scene.leave()
 
 
+@pytest.mark.older_kernels
 def test_two_scripts_of_one_user_one_interpreter_and_one_cgroup_are_two_workloads(scene):
     scene.serve()
     one, two, three = (scene.script(f"{name}.py", comment=f"# {name}\n") for name in ("one", "two", "three"))
@@ -244,6 +245,7 @@ def test_whoever_turns_out_to_be_nobody_reaches_what_takes_plain_text(scene):
     assert not told.get("spiffeID") and not told.get("svidSerial")
 
 
+@pytest.mark.older_kernels
 def test_a_process_is_found_out_once_and_told_once(scene):
     scene.serve()
     script = scene.folder / "twice.py"

@@ -110,6 +110,7 @@ def answers(container, client, address, port):
     return eventually(lambda: container.run(*words, address, port) == "echo hello", f"an answer in {container.name}")
 
 
+@pytest.mark.older_kernels
 def test_a_workload_in_a_namespace_of_its_own_goes_by_its_own_routes_and_address(lab, scene):
     scene.serve()
     client = scene.script("inside.py")

@@ -17,8 +17,10 @@ def missing_packages():
 class VirtualMachine:
     """Emulated, without network. What it writes is lost with it, except `results`, which it sees as /results."""
 
-    def __init__(self, kernel, folder):
+    def __init__(self, kernel, folder, boots=False):
+        """boots: as a host does, with systemd as process 1; else that is a shell."""
         self.kernel = kernel
+        self.init = "systemd" if boots else "bash"
         self.folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         self.results = folder / "results"
@@ -43,7 +45,7 @@ class VirtualMachine:
         hardware = ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3G", "-nodefaults", "-no-reboot"]
         console = ["-display", "none", "-serial", "stdio"]
         # quiet: without the kernel's own messages, but for errors. panic=-1 with -no-reboot: a panic ends it at once.
-        words = f"console=ttyS0 quiet panic=-1 tidemark.run={HERE}/run tidemark.modules={self.kernel.modules}"
+        words = f"console=ttyS0 quiet panic=-1 tidemark.run={HERE}/run tidemark.modules={self.kernel.modules} tidemark.init={self.init}"
         boot = ["-kernel", self.kernel.image, "-initrd", self.initramfs(), "-append", words]
         files = [
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",

@@ -29,6 +29,8 @@ package actor ServedNamespaces {
     private var beginning: [UInt64: Set<ProcessKey>] = [:]
     /// Of namespaces that have a name.
     private var named: Set<UInt64> = []
+    /// Of those that could not be served ahead of need: not tried again before somebody asks.
+    private var unready: Set<UInt64> = []
 
     /// - Parameter changed: called when listeners may be reachable that were not.
     package init(
@@ -71,13 +73,16 @@ package actor ServedNamespaces {
     /// - Parameter paths: by inode.
     package func prepare(_ paths: [UInt64: String]) async {
         named = Set(paths.keys)
+        unready.formIntersection(named)
         var left = Self.maximumAhead - others.count
         for (inode, path) in paths.sorted(by: { $0.value < $1.value }) where left > 0 {
-            guard inode != own.inode, !others.values.contains(where: { $0.namespace.inode == inode }),
+            guard inode != own.inode, !unready.contains(inode),
+                !others.values.contains(where: { $0.namespace.inode == inode }),
                 // Gone again, or about to be: then there is nothing to prepare.
                 let namespace = try? NetworkNamespace.mounted(at: path), namespace.cookie != own.cookie
             else { continue }
             await serve(namespace, for: [])
+            if others[namespace.cookie] == nil { unready.insert(inode) }
             left -= 1
         }
     }

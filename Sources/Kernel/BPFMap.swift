@@ -58,17 +58,20 @@ struct BPFMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
 
     /// Keys that are not there are no error.
     func remove(_ keys: [Key]) throws(KernelError) {
-        try inBatches(of: keys, operation: "remove from") { start, count in
+        try inBatches(of: keys, operation: "remove from", passing: ENOENT) { start, count in
             keys.withUnsafeBufferPointer {
                 bpf_map_delete_batch(descriptor.number, $0.baseAddress?.advanced(by: start), &count, nil)
             }
         }
     }
 
-    /// - Parameter work: a batch from this place on. Its `count` says how many are to be done, then how many were; the one
-    ///   behind those is what the error is about.
+    /// - Parameters:
+    ///   - passed: an error that only means to go on behind the entry it is about.
+    ///   - work: a batch from this place on. Its `count` says how many are to be done, then how many were; the one behind
+    ///     those is what the error is about.
     private func inBatches(
-        of keys: [Key], operation: String, _ work: (_ start: Int, _ count: inout UInt32) -> CInt,
+        of keys: [Key], operation: String, passing passed: CInt? = nil,
+        _ work: (_ start: Int, _ count: inout UInt32) -> CInt,
     ) throws(KernelError) {
         var done = 0
         while done < keys.count {
@@ -76,7 +79,7 @@ struct BPFMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
             let status = work(done, &count)
             guard status != 0 else { return }
             done += Int(count)
-            guard status == -ENOENT else { throw .mapRefused(operation: operation, map: name, errno: -status) }
+            guard -status == passed else { throw .mapRefused(operation: operation, map: name, errno: -status) }
             done += 1
         }
     }

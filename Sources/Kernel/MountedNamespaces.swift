@@ -13,14 +13,8 @@ package final class MountedNamespaces: Sendable {
     /// - Parameter folders: absolute, without a slash at the end.
     package init(below folders: [String]) { self.folders = folders }
 
-    /// Where each is mounted, by its inode. A namespace without a name is not among them.
-    package func current() throws(KernelError) -> [UInt64: String] {
-        let table = OwnedDescriptor(open(Self.mountTable, O_RDONLY | O_CLOEXEC))
-        return try read(table)
-    }
-
-    /// What ``current()`` says, at once and whenever a mount comes or goes, until ``cancel()``. Changes nobody has looked at
-    /// yet are one.
+    /// Where each is mounted, by its inode: at once and whenever a mount comes or goes, until ``cancel()``. Changes nobody
+    /// has looked at yet are one.
     package func changes() throws(KernelError) -> AsyncStream<[UInt64: String]> {
         let table = OwnedDescriptor(open(Self.mountTable, O_RDONLY | O_CLOEXEC))
         let (stream, told) = AsyncStream.makeStream(of: [UInt64: String].self, bufferingPolicy: .bufferingNewest(1))

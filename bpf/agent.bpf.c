@@ -1,6 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
 /* What the agent asks of the kernel part, in its own context. */
 
+/* More than any chain of processes is long, from the agent up. */
+#define ANCESTORS 64
+
+/* That of the kernel's first task, which started process 1: it is above all
+ * others, and can be asked whatever rights the agent has to it. */
+static __always_inline __u32 initial_mount_namespace(struct task_struct *task)
+{
+	for (__u32 distance = 0; distance < ANCESTORS; distance++) {
+		if (!BPF_CORE_READ(task, pid))
+			return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+		task = BPF_CORE_READ(task, real_parent);
+	}
+	return 0; /* Fail closed: nobody is on the host. */
+}
+
 /* The agent introduces itself at its start: user space cannot read its own
  * start time to the nanosecond, and the root file system its program is on is
  * the host's. */
@@ -20,6 +35,7 @@ int register_agent(struct agent_settings *asked)
 	if (!walk.complete)
 		return -1;
 	read_root(&walk, &settings.root_device, &settings.root_inode);
+	settings.mount_namespace = initial_mount_namespace(task);
 	settings.process = current_process();
 	return bpf_map_update_elem(&agent, &(__u32){ 0 }, &settings, BPF_ANY);
 }

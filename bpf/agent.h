@@ -46,6 +46,17 @@ static __always_inline __u64 netns_of(struct task_struct *task)
 	return task->nsproxy->net_ns->net_cookie;
 }
 
+/* A namespace of its own is what a container is made of: who is in the host's is
+ * in none. */
+static __always_inline bool is_on_host(struct task_struct *task)
+{
+	struct agent_settings *agent = settings();
+	__u32 mounts = task->nsproxy->mnt_ns->ns.inum;
+
+	return agent && mounts && mounts == agent->mount_namespace &&
+	       !task->cred->user_ns->level && !task->thread_pid->level;
+}
+
 /* Whether the agent's proxy is in this network namespace. */
 static __always_inline bool is_served(__u64 netns_cookie)
 {
@@ -63,17 +74,31 @@ static __always_inline struct policy *policy_in_force(__u32 *generation)
 	return *generation ? bpf_map_lookup_elem(&policies, &bank) : NULL;
 }
 
-/* - endpoint: NULL where there is none. */
-static __always_inline void
+#include "refusal.h"
+
+/* - endpoint: NULL where there is none.
+ * False where the agent is not told: it looks for itself then, see
+ * events_lost. A refusal is in its tally in any case. */
+static __always_inline bool
 report(__u32 kind, __u32 reason, const struct process_key *process,
        __u32 identity, const struct endpoint *endpoint, __u64 netns_cookie)
 {
 	struct kernel_event *event;
 
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (kind == EVENT_REFUSED) {
+		tell_refusal(reason, process, identity, endpoint,
+			     netns_cookie);
+		return true;
+	}
+	event = kind == EVENT_IDENTIFIED ?
+			bpf_ringbuf_reserve(&notices, sizeof(*event), 0) :
+			bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		count(events_lost);
-		return;
+		if (kind == EVENT_IDENTIFIED)
+			count(notices_lost);
+		else
+			count(events_lost);
+		return false;
 	}
 	event->process = *process;
 	event->kind = kind;
@@ -81,11 +106,14 @@ report(__u32 kind, __u32 reason, const struct process_key *process,
 	event->identity = identity;
 	event->endpoint = endpoint ? *endpoint : (struct endpoint){};
 	event->netns_cookie = netns_cookie;
-	/* Nobody waits for that one: the agent looks every few milliseconds, and
+	event->source = (struct refusal_source){};
+	event->count = 0;
+	/* Nobody waits for notices: the agent looks every few milliseconds, and
 	 * waking it costs more than the whole decision. */
 	bpf_ringbuf_submit(event, kind == EVENT_IDENTIFIED ?
 					  BPF_RB_NO_WAKEUP :
 					  0);
+	return true;
 }
 
 /* Says once a process who it is, once a policy that user space has to find
@@ -101,9 +129,10 @@ static __always_inline void tell_identity(struct task_struct *task,
 	if (identity == IDENTITY_UNDECIDED) {
 		if (facts->asked == generation)
 			return;
-		facts->asked = generation;
-		report(EVENT_UNDECIDED, 0, &facts->key, identity, endpoint,
-		       netns_cookie);
+		/* Not heard is asked again. */
+		if (report(EVENT_UNDECIDED, 0, &facts->key, identity, endpoint,
+			   netns_cookie))
+			facts->asked = generation;
 		return;
 	}
 	if (identity == facts->identified)

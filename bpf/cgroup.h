@@ -15,6 +15,21 @@ static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
 	return BPF_CORE_READ(node, parent);
 }
 
+/* Whether a folder is the one the agent is attached to, or below it. */
+static __always_inline bool is_below_scope(struct kernfs_node *node)
+{
+	struct agent_settings *agent = settings();
+
+	if (!agent)
+		return false;
+	for (__u32 depth = 0; depth < CGROUP_DEPTH && node; depth++) {
+		if (BPF_CORE_READ(node, id) == agent->cgroup_id)
+			return true;
+		node = parent_of(node);
+	}
+	return false;
+}
+
 struct cgroup_walk {
 	struct cgroup_facts *facts;
 	struct kernfs_node *nodes[CGROUP_DEPTH]; /* from the leaf up */

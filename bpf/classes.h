@@ -144,6 +144,11 @@ __noinline __u32 find_class(__u32 generation, __u32 field,
 	if (field == FIELD_CMDLINE)
 		return class_of_text(generation, field, facts->argv,
 				     facts->argv_len);
+	if (field == FIELD_PROGRAM)
+		return facts->script[0] ?
+			       CLASS_MAY_RUN_SCRIPT :
+			       class_of_text(generation, field, facts->program,
+					     sizeof(facts->program));
 	if (field != FIELD_PATH)
 		return class_of_argument(generation, field, facts,
 					 policy->argument_index[argument]);

@@ -5,6 +5,7 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262 /* what an MPTCP socket calls itself here */
 #define EHOSTUNREACH 113
+#define LOOPBACK_IFINDEX 1 /* in each network namespace */
 
 enum verdict { PROCEED, REDIRECT, REFUSE };
 
@@ -25,14 +26,28 @@ static __always_inline bool is_stream(__u32 protocol)
 /* Writes who dials to the socket; false without memory for it. */
 static __always_inline bool tag(struct bpf_sock *sk, struct flow *flow)
 {
-	struct flow *kept;
+	struct kept_flow *kept;
 
-	kept = bpf_sk_storage_get(&flows, sk, flow,
+	kept = bpf_sk_storage_get(&flows, sk, NULL,
 				  BPF_SK_STORAGE_GET_F_CREATE);
 	if (!kept)
 		return false;
-	*kept = *flow;
+	kept->flow = *flow;
+	read_ids(bpf_get_current_task_btf()->group_leader, &kept->process_ids);
 	return true;
+}
+
+/* Whether a managed workload listens there, or may, on this host: all of
+ * 127.0.0.0/8 is its own, whatever addresses its devices have. */
+static __noinline bool is_managed_here(const struct endpoint *destination,
+				       __u64 netns_cookie)
+{
+	__u64 sum;
+
+	if (!is_loopback(destination))
+		return false;
+	sum = listening_for(destination, netns_cookie);
+	return has(sum, PLACE_MANAGED) || has(sum, PLACE_UNDECIDED);
 }
 
 /* Whether a managed workload listens there: at this address anywhere, or at
@@ -41,19 +56,30 @@ static __always_inline bool is_managed(const struct flow *flow)
 {
 	struct place place = { .endpoint = flow->destination };
 
+	if (is_managed_here(&flow->destination, flow->netns_cookie))
+		return true;
+
 	if (bpf_map_lookup_elem(&destinations, &place))
 		return true;
 	place.netns_cookie = flow->netns_cookie;
 	return bpf_map_lookup_elem(&destinations, &place);
 }
 
-static __always_inline enum verdict judge_managed(struct bpf_sock *sk,
-						  struct flow *flow,
-						  __u32 protocol, bool served)
+static __always_inline enum verdict refuse_datagram(const struct flow *flow)
 {
-	bool managed = is_stream(protocol) && is_managed(flow);
+	bool managed = in_managed_network(&flow->destination);
 
-	if (managed && !served) {
+	count(datagrams_refused);
+	/* Fail closed: it cannot be held until more is known. */
+	return refuse(managed ? REFUSED_DATAGRAM_MANAGED : REFUSED_DATAGRAM,
+		      flow);
+}
+
+/* A stream socket of a managed process, to the proxy. */
+static __always_inline enum verdict redirect(struct bpf_sock *sk,
+					     struct flow *flow, bool served)
+{
+	if (!served) {
 		/* Fail closed: the proxy is not here, or not yet, and a
 		 * managed workload never goes out bare. */
 		report(EVENT_UNSERVED, 0, &flow->process, flow->identity,
@@ -61,15 +87,37 @@ static __always_inline enum verdict judge_managed(struct bpf_sock *sk,
 		bpf_set_retval(-EHOSTUNREACH);
 		return refuse(REFUSED_NAMESPACE, flow);
 	}
-	if (managed)
-		flow->flags = FLOW_REDIRECTED;
-	if (!tag(sk, flow) && managed)
+	if (sk->bound_dev_if > LOOPBACK_IFINDEX) {
+		bpf_set_retval(-EHOSTUNREACH);
+		return refuse(REFUSED_DEVICE, flow);
+	}
+	flow->flags |= FLOW_REDIRECTED;
+	if (!tag(sk, flow))
 		/* Fail closed: the proxy would not know who is calling. */
 		return refuse(REFUSED_NO_MEMORY, flow);
-	if (!managed)
-		return PROCEED;
 	count(redirects);
 	return REDIRECT;
+}
+
+static __always_inline enum verdict judge_managed(struct bpf_sock *sk,
+						  struct flow *flow,
+						  __u32 protocol, bool served)
+{
+	bool stream = is_stream(protocol);
+
+	if (stream && is_managed(flow))
+		return redirect(sk, flow, served);
+	if (anything_confines() &&
+	    !may_leave(flow->identity, &flow->destination)) {
+		if (!stream)
+			return refuse_datagram(flow);
+		/* The proxy asks, and refuses with the reason. */
+		flow->flags |= FLOW_UNKNOWN_PLACE;
+		count(unknown_places);
+		return redirect(sk, flow, served);
+	}
+	tag(sk, flow);
+	return PROCEED;
 }
 
 static __always_inline enum verdict judge_unknown(struct bpf_sock *sk,
@@ -78,9 +126,33 @@ static __always_inline enum verdict judge_unknown(struct bpf_sock *sk,
 {
 	bpf_sk_storage_delete(&flows, sk);
 	/* Fail closed: it could be a managed process. */
-	if (is_stream(protocol) && is_managed(flow))
+	if ((is_stream(protocol) && is_managed(flow)) ||
+	    (anything_confines() &&
+	     !may_leave(IDENTITY_UNKNOWN, &flow->destination)))
 		return refuse(REFUSED_UNKNOWN_PROCESS, flow);
 	return PROCEED;
+}
+
+static __always_inline enum verdict judge_nobody(struct bpf_sock *sk,
+						 struct flow *flow,
+						 __u32 protocol,
+						 struct process_facts *facts)
+{
+	/* It may have been somebody when it last connected this. */
+	bpf_sk_storage_delete(&flows, sk);
+	if (is_disowned(facts) && ((is_stream(protocol) && is_managed(flow)) ||
+				   in_managed_network(&flow->destination)))
+		/* Fail closed: it takes itself for protected. */
+		return refuse(REFUSED_DISOWNED, flow);
+	return PROCEED;
+}
+
+/* Its next exec is told then: see process_executed(). */
+static __always_inline void note_connection(struct process_facts *facts,
+					    __u32 how)
+{
+	if (facts && (facts->connected & how) != how)
+		__sync_fetch_and_or(&facts->connected, how);
 }
 
 /* - flow: blank but for the destination; the rest is filled in. */
@@ -90,6 +162,8 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 					  struct agent_settings *agent)
 {
 	__u32 protocol = ctx->protocol;
+	struct process_facts *facts;
+	enum verdict verdict;
 	bool served;
 
 	flow->process = current_process();
@@ -103,16 +177,22 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 		/* Only redirected connections reach the proxy. */
 		return refuse(REFUSED_DIRECT_DIAL, flow);
 
-	flow->identity = identify_current(&flow->process, &flow->destination,
-					  &flow->ids, &flow->process.image);
+	facts = facts_of(&flow->process);
+	policy_in_force(&flow->generation);
+	flow->identity = identify_by(facts, &flow->destination, &flow->ids,
+				     &flow->process.image);
 	if (flow->identity == IDENTITY_UNKNOWN)
 		return judge_unknown(sk, flow, protocol);
-	if (flow->identity == IDENTITY_NONE) {
-		/* It may have been somebody when it last connected this. */
-		bpf_sk_storage_delete(&flows, sk);
-		return PROCEED;
-	}
-	return judge_managed(sk, flow, protocol, served);
+	if (flow->identity == IDENTITY_NONE)
+		return judge_nobody(sk, flow, protocol, facts);
+	if (flow->identity == IDENTITY_UNDECIDED && is_disowned(facts))
+		flow->flags = FLOW_DISOWNED;
+	verdict = judge_managed(sk, flow, protocol, served);
+	if (verdict != REFUSE)
+		note_connection(facts, verdict == REDIRECT ?
+					       CONNECTED_BY_PROXY :
+					       CONNECTED_DIRECTLY);
+	return verdict;
 }
 
 SEC("cgroup/connect4")
@@ -173,15 +253,15 @@ int connect_ipv6(struct bpf_sock_addr *ctx)
 static __always_inline const struct endpoint *apparent_peer(struct bpf_sock *sk)
 {
 	struct endpoint *client;
-	struct flow *flow;
+	struct kept_flow *kept;
 
 	client = bpf_sk_storage_get(&accepted_clients, sk, NULL, 0);
-	if (client)
+	if (client && client->port)
 		return client;
-	flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
-	if (flow && (flow->flags & FLOW_REDIRECTED) &&
-	    !(flow->flags & FLOW_ACCEPTED))
-		return &flow->destination;
+	kept = bpf_sk_storage_get(&flows, sk, NULL, 0);
+	if (kept && (kept->flow.flags & FLOW_REDIRECTED) &&
+	    !(kept->flow.flags & FLOW_ACCEPTED))
+		return &kept->flow.destination;
 	return NULL;
 }
 

@@ -52,7 +52,8 @@ static __always_inline void forget_answer(const struct process_key *image)
 }
 
 /* Who it is now: the agent hears of it before the first connection, and can
- * have credentials, hashes and the proxy ready. */
+ * have credentials, hashes and the proxy ready. Who is out of scope opens
+ * nothing that is seen, and is nobody's concern until he comes into it. */
 static __always_inline void announce(struct task_struct *task,
 				     struct process_facts *facts)
 {
@@ -60,6 +61,8 @@ static __always_inline void announce(struct task_struct *task,
 	struct ids ids;
 	__u32 identity, image;
 
+	if (!is_below_scope(task->cgroups->dfl_cgrp->kn))
+		return;
 	identity = identify_current(&facts->key, NULL, &ids, &image);
 	if (identity == IDENTITY_NONE)
 		return;
@@ -75,26 +78,36 @@ int BPF_PROG(process_executed, struct task_struct *task, int old_pid,
 	struct mm_struct *memory = task->mm;
 	struct process_key parent = {}, key = key_of(task), former = key;
 	struct process_facts *facts = facts_of(&key);
+	__u32 connected = 0;
 
 	if (facts) {
 		parent = facts->parent;
 		former = image_of(facts);
+		connected = facts->connected;
 	}
 	facts = blank_record(task->tgid);
 	/* Only now: the agent looks for the record behind its answer. */
 	forget_answer(&former);
 	count(execs);
-	if (!facts || !memory)
-		return 0;
-	facts->parent = parent;
-	facts->image = former.image + 1;
-	bpf_get_current_comm(facts->name, sizeof(facts->name));
-	write_executable(facts, task, memory);
-	write_argv(facts, memory);
-	write_script(facts, program);
-	barrier();
-	facts->key = key; /* last: it makes the record valid */
-	announce(task, facts);
+	if (facts && memory) {
+		facts->parent = parent;
+		facts->image = former.image + 1;
+		facts->connected = connected;
+		if (is_on_host(task))
+			facts->flags |= PROCESS_ON_HOST;
+		bpf_get_current_comm(facts->name, sizeof(facts->name));
+		write_executable(facts, task, memory);
+		write_argv(facts, memory);
+		write_script(facts, program);
+		barrier();
+		facts->key = key; /* last: it makes the record valid */
+		announce(task, facts);
+	}
+	/* What it opened as somebody else, the agent looks at; also where there
+	 * was no room for what it is now. */
+	if (connected)
+		report(EVENT_EXECUTED, connected, &key, IDENTITY_NONE, NULL,
+		       netns_of(task));
 	return 0;
 }
 
@@ -119,6 +132,9 @@ int BPF_PROG(process_forked, struct task_struct *parent,
 	facts->identified = IDENTITY_NONE;
 	facts->asked = 0;
 	facts->image = 0;
+	facts->connected = 0;
+	if (!is_on_host(child))
+		facts->flags &= ~PROCESS_ON_HOST;
 	facts->memo = (struct decision_memo){}; /* may have been half written */
 	barrier();
 	facts->key = key_of(child);

@@ -48,23 +48,25 @@ static __always_inline void open_upstream(struct bpf_sock_ops *ctx,
 		.destination = remote_end(ctx),
 	};
 	bpf_map_update_elem(&upstream_clients, &upstream->connection,
-			    &upstream->client, BPF_ANY);
+			    &(struct upstream_client){ upstream->client,
+						       upstream->identity },
+			    BPF_ANY);
 	watch_close(ctx);
 }
 
 /* A process dials; without a record of its own it must not find somebody
  * else's under a source port used before. */
 static __always_inline void send_flow(struct bpf_sock_ops *ctx,
-				      struct flow *flow)
+				      struct kept_flow *kept)
 {
 	struct endpoint local = local_end(ctx);
 	struct place source = place_of(ctx, &local);
 
-	if (!flow || !(flow->flags & FLOW_REDIRECTED)) {
+	if (!kept || !(kept->flow.flags & FLOW_REDIRECTED)) {
 		bpf_map_delete_elem(&pending_flows, &source);
 		return;
 	}
-	if (bpf_map_update_elem(&pending_flows, &source, flow, BPF_ANY))
+	if (bpf_map_update_elem(&pending_flows, &source, kept, BPF_ANY))
 		count(flows_lost); /* Closed: the proxy finds no record. */
 	watch_close(ctx);
 }
@@ -91,15 +93,15 @@ static __noinline int receive_flow(struct bpf_sock_ops *ctx,
 				   const struct endpoint *remote)
 {
 	struct place source = place_of(ctx, remote);
-	struct flow *sent = bpf_map_lookup_elem(&pending_flows, &source);
-	struct flow flow;
+	struct kept_flow *sent = bpf_map_lookup_elem(&pending_flows, &source);
+	struct kept_flow kept;
 
 	if (!sent)
 		return 0;
-	flow = *sent;
-	flow.flags |= FLOW_ACCEPTED;
+	kept = *sent;
+	kept.flow.flags |= FLOW_ACCEPTED;
 	bpf_map_delete_elem(&pending_flows, &source);
-	bpf_sk_storage_get(&flows, sk, &flow, BPF_SK_STORAGE_GET_F_CREATE);
+	bpf_sk_storage_get(&flows, sk, &kept, BPF_SK_STORAGE_GET_F_CREATE);
 	return 0;
 }
 
@@ -114,12 +116,13 @@ static __noinline int receive_client(struct bpf_sock_ops *ctx,
 		.source = *remote,
 		.destination = *local,
 	};
-	struct endpoint *client, copy;
+	struct upstream_client *upstream;
+	struct endpoint copy;
 
-	client = bpf_map_lookup_elem(&upstream_clients, &connection);
-	if (!client)
+	upstream = bpf_map_lookup_elem(&upstream_clients, &connection);
+	if (!upstream)
 		return 0;
-	copy = *client;
+	copy = upstream->client;
 	bpf_sk_storage_get(&accepted_clients, sk, &copy,
 			   BPF_SK_STORAGE_GET_F_CREATE);
 	return 0;
@@ -131,9 +134,6 @@ static __always_inline void accepting(struct bpf_sock_ops *ctx,
 	struct endpoint local = local_end(ctx), remote = remote_end(ctx);
 	struct agent_settings *agent = settings();
 
-	/* Inherited from a watched listener; nothing to watch here. */
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags &
-					       ~BPF_SOCK_OPS_STATE_CB_FLAG);
 	if (!agent || !is_served(bpf_get_netns_cookie(ctx)))
 		return;
 	if (local.port == agent->outbound_port && is_loopback(&local))
@@ -148,13 +148,13 @@ static __always_inline void forget(struct bpf_sock_ops *ctx,
 				   struct bpf_sock *sk)
 {
 	struct upstream *upstream;
-	struct flow *flow;
+	struct kept_flow *kept;
 
 	upstream = bpf_sk_storage_get(&upstreams, sk, NULL, 0);
 	if (upstream)
 		bpf_map_delete_elem(&upstream_clients, &upstream->connection);
-	flow = bpf_sk_storage_get(&flows, sk, NULL, 0);
-	if (flow && (flow->flags & FLOW_REDIRECTED)) {
+	kept = bpf_sk_storage_get(&flows, sk, NULL, 0);
+	if (kept && (kept->flow.flags & FLOW_REDIRECTED)) {
 		struct endpoint local = local_end(ctx);
 		struct place source = place_of(ctx, &local);
 

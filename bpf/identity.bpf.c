@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "abi/agent.h"
+#include "abi/egress.h"
 #include "abi/event.h"
 #include "abi/network.h"
 #include "abi/process.h"
@@ -18,16 +19,20 @@
 #include "maps.h"
 #include "agent.h"
 #include "endpoint.h"
+#include "places.h"
 #include "path.h"
 #include "classes.h"
 #include "cgroup.h"
 #include "identity.h"
+#include "egress.h"
 
 #include "agent.bpf.c"
 #include "exec.bpf.c"
 #include "connect.bpf.c"
+#include "datagram.bpf.c"
 #include "flow.bpf.c"
 #include "listen.bpf.c"
+#include "steer.bpf.c"
 #include "socket.bpf.c"
 #include "iterate.bpf.c"
 #include "guard.bpf.c"

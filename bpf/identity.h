@@ -134,6 +134,9 @@ static __always_inline __u32 class_of(__u32 generation, __u32 field,
 		return class_of_number(generation, field, ids[field & 3]);
 	if (field < FIELD_CGROUP)
 		return class_of_process(generation, field, facts, policy);
+	if (field == FIELD_HOST)
+		return class_of_number(generation, field,
+				       !!(facts->flags & PROCESS_ON_HOST));
 	/* Or the compiler would compute with it before it is looked at. */
 	barrier_var(cgroup);
 	return cgroup ? class_of_cgroup(generation, field, cgroup) : CLASS_LOST;
@@ -264,6 +267,9 @@ narrow_down(struct scratch *scratch, struct process_facts *facts,
 
 	if (left != SOME_LEFT)
 		return left;
+	if ((facts->flags & PROCESS_HIDES_OTHERS) &&
+	    !narrow(&scratch->decision, CLASS_HIDING))
+		return NONE_LEFT;
 	if ((policy->fields & (1U << FIELD_GROUPS)) &&
 	    !narrow_by_groups(&scratch->decision, &scratch->credentials))
 		return NONE_LEFT;
@@ -335,17 +341,30 @@ static __always_inline __u32 decide_anew(struct task_struct *task,
 	return identity;
 }
 
+/* Whoever is a workload by one policy and nobody by the next has lost it by the
+ * policy's doing, and is kept from managed places; see is_disowned(). By one and
+ * the same policy it has shed it itself. */
+static __always_inline void note_standing(struct process_facts *facts,
+					  __u32 identity, __u32 generation)
+{
+	if (identity == IDENTITY_NONE) {
+		if (facts->managed_under == generation)
+			facts->managed_under = 0;
+	} else if (identity < IDENTITY_UNDECIDED) {
+		facts->managed_under = generation;
+	}
+}
+
 /* Identity of the current process, told to user space when it is new.
+ * - facts: its own; NULL where there are none.
  * - ids: what it was decided by, for the caller.
  * - image: of which of its execs that holds; another one may come before
  *   user space looks. */
 static __always_inline __u32
-identify_current(const struct process_key *process,
-		 const struct endpoint *endpoint, struct ids *ids,
-		 __u32 *image)
+identify_by(struct process_facts *facts, const struct endpoint *endpoint,
+	    struct ids *ids, __u32 *image)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct process_facts *facts = facts_of(process);
 	struct decision_memo memo = {};
 	struct policy *policy = policy_in_force(&memo.generation);
 
@@ -361,7 +380,16 @@ identify_current(const struct process_key *process,
 		memo.identity = decide_anew(task, facts, policy, ids);
 		if (can_be_kept(policy, facts, &memo))
 			keep(facts, &memo);
+		note_standing(facts, memo.identity, memo.generation);
 	}
 	tell_identity(task, facts, memo.identity, endpoint, memo.generation);
 	return memo.identity;
+}
+
+static __always_inline __u32
+identify_current(const struct process_key *process,
+		 const struct endpoint *endpoint, struct ids *ids,
+		 __u32 *image)
+{
+	return identify_by(facts_of(process), endpoint, ids, image);
 }

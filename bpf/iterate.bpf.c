@@ -21,6 +21,8 @@ static __always_inline void read_argv(struct process_facts *facts,
 		facts->argv_len = length;
 }
 
+/* Of each process the first thread met that lives: the one it began with may
+ * have ended, and has no memory then. */
 SEC("iter.s/task")
 int find_processes(struct bpf_iter__task *ctx)
 {
@@ -31,7 +33,7 @@ int find_processes(struct bpf_iter__task *ctx)
 	struct mm_struct *memory;
 	__u32 tgid;
 
-	if (!task || !facts || task->pid != task->tgid)
+	if (!task || !facts)
 		return 0;
 	memory = task->mm;
 	tgid = task->tgid;
@@ -39,9 +41,11 @@ int find_processes(struct bpf_iter__task *ctx)
 		return 0;
 	bpf_map_update_elem(&found_process, &(__u32){ 0 }, &blank, BPF_ANY);
 	facts->flags = PROCESS_FOUND_RUNNING;
-	facts->parent = key_of(task->real_parent);
+	if (is_on_host(task))
+		facts->flags |= PROCESS_ON_HOST;
+	facts->parent = key_of(task->group_leader->real_parent);
 	bpf_probe_read_kernel_str(facts->name, sizeof(facts->name),
-				  task->comm);
+				  task->group_leader->comm);
 	write_executable(facts, task, memory);
 	read_argv(facts, task, memory);
 	facts->key = key_of(task);
@@ -51,71 +55,39 @@ int find_processes(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Whether the socket belongs to the cgroup the agent is attached to, or to one
- * below it. */
-static __always_inline bool is_in_scope(struct sock *sk)
-{
-	struct agent_settings *agent = settings();
-	struct kernfs_node *node =
-		BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn);
-
-	if (!agent)
-		return false;
-	for (__u32 depth = 0; depth < CGROUP_DEPTH && node; depth++) {
-		if (BPF_CORE_READ(node, id) == agent->cgroup_id)
-			return true;
-		node = parent_of(node);
-	}
-	return false;
-}
-
-static __always_inline struct endpoint bound_end(struct sock *sk)
-{
-	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	struct in6_addr address;
-
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET)
-		return endpoint_v4(BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr),
-				   port);
-	address = BPF_CORE_READ(sk, __sk_common.skc_v6_rcv_saddr);
-	return endpoint_v6(address.in6_u.u6_addr32, port);
-}
-
 static __always_inline bool is_tcp_listener(struct sock *sk)
 {
-	__u32 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	__u32 family = sk->__sk_common.skc_family;
 
 	return (family == AF_INET || family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
-	       is_stream(BPF_CORE_READ(sk, sk_protocol)) &&
-	       BPF_CORE_READ(sk, __sk_common.skc_state) == BPF_TCP_LISTEN;
+	       sk->sk_type == SOCK_STREAM && is_stream(sk->sk_protocol) &&
+	       sk->__sk_common.skc_state == BPF_TCP_LISTEN;
 }
 
-/* The agent decides each of them at once; until then nobody reaches it. */
+/* The agent decides each of them at once; until then nobody reaches it. Who
+ * holds it first is taken for who listened. */
 static __always_inline void note_listener(struct sock *sk,
 					  struct task_struct *task)
 {
 	struct agent_settings *agent = settings();
 	struct listener listener = {
 		.process = key_of(task),
-		.identity = IDENTITY_UNDECIDED,
 		.flags = LISTENER_FOUND_RUNNING,
-	};
-	struct place place = {
-		.netns_cookie =
-			BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie),
-		.endpoint = bound_end(sk),
 	};
 
 	if (!agent || same_process(&listener.process, &agent->process))
 		return;
-	if (!is_v4(&place.endpoint) &&
-	    BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only))
-		listener.flags |= LISTENER_V6ONLY;
+	listener.place = place_of_listener(sk);
 	read_ids(task, &listener.ids);
-	if (bpf_map_update_elem(&listeners, &place, &listener, BPF_NOEXIST) ==
-	    -E2BIG)
+	if (!keep_listener(bpf_get_socket_cookie(sk), &listener,
+			   IDENTITY_UNDECIDED)) {
 		count(listeners_lost);
+		bpf_sk_storage_get(&closed_sockets, sk, NULL,
+				   BPF_SK_STORAGE_GET_F_CREATE);
+	}
+	/* It was shut down before there was a record to end. */
+	if (sk->__sk_common.skc_state != BPF_TCP_LISTEN)
+		close_listener(sk);
 }
 
 SEC("iter/task_file")
@@ -131,7 +103,7 @@ int find_listeners(struct bpf_iter__task_file *ctx)
 	socket = bpf_sock_from_file(file);
 	if (!socket)
 		return 0;
-	sk = BPF_CORE_READ(socket, sk);
+	sk = socket->sk;
 	if (sk && is_tcp_listener(sk) && is_in_scope(sk))
 		note_listener(sk, task);
 	return 0;

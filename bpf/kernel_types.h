@@ -24,11 +24,14 @@ struct group_info {
 	kgid_t gid[];
 };
 
+struct user_namespace;
+
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
 	kuid_t euid;
 	kgid_t egid;
+	struct user_namespace *user_ns;
 	struct group_info *group_info;
 };
 
@@ -49,10 +52,13 @@ struct vfsmount {
 	struct dentry *mnt_root;
 };
 
+struct mnt_namespace;
+
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns; /* NULL or an error: in none */
 };
 
 struct path {
@@ -84,7 +90,12 @@ struct user_namespace {
 	int level; /* 0: the initial one */
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
 struct mnt_namespace {
+	struct ns_common ns;
 	struct user_namespace *user_ns;
 };
 
@@ -122,6 +133,10 @@ struct linux_binprm {
 	const char *interp;
 };
 
+struct pid {
+	unsigned int level; /* 0: of the initial PID namespace */
+};
+
 struct signal_struct {
 	atomic_t live;
 };
@@ -131,6 +146,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct pid *thread_pid;
 	const struct cred *cred;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;

@@ -154,13 +154,48 @@ struct {
 	__type(value, __u32); /* unused */
 } destinations SEC(".maps");
 
+/* Written: the agent, as the next three, which it writes first. Read:
+ * egress.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct outbound_settings);
+} outbound_settings SEC(".maps");
+
+/* Identities that may reach, but for managed workloads, only what is in their
+ * list. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32); /* identity */
+	__type(value, __u32); /* list */
+} outbound_lists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct egress_range);
+	__type(value, struct egress_ports);
+} egress SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct managed_network);
+	__type(value, __u32); /* NETWORK_... */
+} managed_networks SEC(".maps");
+
 /* Who connected a socket. Written: connect.bpf.c, and flow.bpf.c for the
  * proxy's accepted sockets, where the agent reads it by descriptor. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct flow);
+	__type(value, struct kept_flow);
 } flows SEC(".maps");
 
 /* Flows between SYN and accepted socket. Written: flow.bpf.c before the SYN
@@ -172,7 +207,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct place); /* the source of the dialling socket */
-	__type(value, struct flow);
+	__type(value, struct kept_flow);
 } pending_flows SEC(".maps");
 
 /* The agent's dials to local applications. Written: the agent, by
@@ -186,53 +221,57 @@ struct {
 
 /* Connections that reach the application itself, and their true clients.
  * Written: flow.bpf.c before the agent's SYN leaves. Removed: when that
- * socket closes. Read: listen.bpf.c. An entry left behind would be a way
+ * socket closes. Read: steer.bpf.c. An entry left behind would be a way
  * around the proxy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct connection);
-	__type(value, struct endpoint);
+	__type(value, struct upstream_client);
 } upstream_clients SEC(".maps");
 
-/* The client an application is told of. Written: flow.bpf.c on accept. */
+/* The client an application is told of: on each socket that was accepted from
+ * the proxy. Written: flow.bpf.c on accept. The proxy's own inbound sockets have
+ * one without a port, from their listeners, where the agent puts it: what is at
+ * a managed place without either came past the proxy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
 	__type(value, struct endpoint);
 } accepted_clients SEC(".maps");
 
-/* Listening sockets of the scope. Written: listen.bpf.c, iterate.bpf.c; the
- * agent changes `identity` after a change of policy. */
+/* Listening sockets of the scope, by cookie: a record is its socket's and ends
+ * with it. Written: listen.bpf.c, iterate.bpf.c; its identity: decide_listener(),
+ * for the agent. Removed: listen.bpf.c. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct place);
+	__type(key, __u64);
 	__type(value, struct listener);
 } listeners SEC(".maps");
 
-/* How many sockets share a listener's endpoint (SO_REUSEPORT). Written:
- * listen.bpf.c alone, hence apart from `listeners`. */
+/* How many of these sockets are at a place, and what they are: PLACE_... .
+ * What steer() goes by; what a socket lets in is its own record's matter.
+ * Written and removed: listen.bpf.c. Read: places.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct place);
-	__type(value, __u32);
-} listener_sockets SEC(".maps");
-
-/* Ports of which a listener found no room in `listeners`: a set of bits, which
- * is never full. Nobody reaches them, for as long as the kernel part is
- * loaded: the listener may be there still. Written and read: listen.bpf.c. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536 / 64);
-	__type(key, __u32);
 	__type(value, __u64);
-} closed_ports SEC(".maps");
+} places SEC(".maps");
+
+/* Listeners that found no room above and may be managed: nobody reaches them.
+ * Written: listen.bpf.c. Read: steer.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32); /* unused */
+} closed_sockets SEC(".maps");
 
 /* The proxy's listeners. The kernel removes an entry when its socket closes.
  * Written: the agent. */
@@ -257,10 +296,37 @@ struct {
 	__type(value, struct agent_credentials);
 } agent_credentials SEC(".maps");
 
+/* What the agent has to know to keep the policy: listeners, processes to be
+ * found out, namespaces to be served. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
+
+/* What operators are told. Of its own, so that whoever is refused, however
+ * often, displaces nothing of `events`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} notices SEC(".maps");
+
+/* How often who was refused, and why. Written: refusal.h. Removed: the agent,
+ * where nothing is counted any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct refusal_source);
+	__type(value, struct refusal_tally);
+} refusal_tallies SEC(".maps");
+
+/* The same of those that found no room there, by reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REFUSAL_REASONS);
+	__type(key, __u32);
+	__type(value, struct refusal_tally);
+} crowded_refusals SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -100,14 +100,34 @@ static __always_inline void read_root(struct path_walk *walk, __u64 *device,
 	*inode = BPF_CORE_READ(root, i_ino);
 }
 
-/* Whether the path could have been chosen by whoever made the mounts. */
+/* Since Linux 6.18 all mount namespaces without a name of their own have this
+ * number, before that none. */
+#define MNT_NS_ANON_INO 0xeffffff7
+
+/* Whether anybody could have made the mounts of it: it belongs to a lesser
+ * user namespace, or it is none: of a mount detached from every namespace, in
+ * a tree of its own, or the kernel's. */
+static __always_inline bool is_anybodys(struct mnt_namespace *mounts)
+{
+	__u32 number = BPF_CORE_READ(mounts, ns.inum);
+
+	return !number || number == MNT_NS_ANON_INO ||
+	       BPF_CORE_READ(mounts, user_ns, level) > 0;
+}
+
+/* Whether the path could have been chosen by whoever made the mounts: those the
+ * executable was found through, which need not be those the process has, and
+ * those the process has, where its libraries are from. */
 static __always_inline bool is_foreign(struct path_walk *walk,
-				       struct task_struct *task)
+				       struct task_struct *task,
+				       struct file *executable)
 {
 	struct agent_settings *agent = settings();
+	struct mount *mount = mount_of(BPF_CORE_READ(executable, f_path.mnt));
 	__u64 device, inode;
 
-	if (task->nsproxy->mnt_ns->user_ns->level > 0)
+	if (is_anybodys(BPF_CORE_READ(mount, mnt_ns)) ||
+	    is_anybodys(task->nsproxy->mnt_ns))
 		return true;
 	read_root(walk, &device, &inode);
 	return !agent || device != agent->root_device ||
@@ -128,12 +148,37 @@ static __always_inline void write_path(struct process_facts *facts,
 		facts->flags |= PROCESS_PATH_TRUNCATED;
 	if (!walk.complete && !walk.truncated)
 		return;
-	if (walk.complete && is_foreign(&walk, task))
+	if (walk.complete && is_foreign(&walk, task, executable))
 		facts->flags |= PROCESS_PATH_FOREIGN;
 	length = (PROCESS_PATH_LEN - 1 - walk.start) & (PROCESS_PATH_LEN - 1);
 	bpf_probe_read_kernel(facts->path, length,
 			      facts->argv +
 				      (walk.start & (PROCESS_PATH_LEN - 1)));
+	if (length)
+		bpf_probe_read_kernel_str(
+			facts->program, sizeof(facts->program),
+			executable->f_path.dentry->d_name.name);
+}
+
+/* Longer than all of the names below, with a NUL. */
+#define RUNTIME_NAME_LEN 24
+
+#define IS_NAMED(name, text) (!__builtin_memcmp(name, text, sizeof(text)))
+
+/* By the name of the file; Swift's HidingRuntime knows the same names. */
+static __always_inline bool hides_processes(struct file *executable)
+{
+	char name[RUNTIME_NAME_LEN] = {};
+
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  executable->f_path.dentry->d_name.name);
+	return !__builtin_memcmp(name, "qemu-system-", 12) ||
+	       IS_NAMED(name, "qemu-kvm") || IS_NAMED(name, "runsc") ||
+	       IS_NAMED(name, "runsc-sandbox") ||
+	       IS_NAMED(name, "firecracker") ||
+	       IS_NAMED(name, "cloud-hypervisor") ||
+	       IS_NAMED(name, "crosvm") || IS_NAMED(name, "kata-runtime") ||
+	       IS_NAMED(name, "containerd-shim-kata-v2");
 }
 
 static __always_inline void write_executable(struct process_facts *facts,
@@ -146,5 +191,7 @@ static __always_inline void write_executable(struct process_facts *facts,
 		return;
 	facts->executable_device = executable->f_inode->i_sb->s_dev;
 	facts->executable_inode = executable->f_inode->i_ino;
+	if (hides_processes(executable))
+		facts->flags |= PROCESS_HIDES_OTHERS;
 	write_path(facts, task, executable);
 }

@@ -16,12 +16,10 @@ int follow_socket(struct bpf_sock_ops *ctx)
 		accepting(ctx, sk);
 		break;
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
-		open_listener(ctx, sk);
+		listening(ctx);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[0] == BPF_TCP_LISTEN)
-			close_listener(ctx);
-		else if (ctx->args[1] == BPF_TCP_CLOSE)
+		if (ctx->args[1] == BPF_TCP_CLOSE)
 			forget(ctx, sk);
 		break;
 	}

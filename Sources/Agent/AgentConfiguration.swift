@@ -1,7 +1,8 @@
 package import ControlPlaneAPI
 import Kernel
+package import Proxy
 
-/// What an agent is told: `/etc/tidemark/agent.yaml`, each key also a flag of `tidemarkd run`.
+/// What an agent is told: `/etc/tidemark/agent.yaml`, each key but `limits` also a flag of `tidemarkd run`.
 package struct AgentConfiguration: Sendable, Equatable {
     /// Part of the agent's SPIFFE ID; a path segment.
     package var name: String
@@ -17,12 +18,16 @@ package struct AgentConfiguration: Sendable, Equatable {
     /// Network namespaces that are mounted in these folders are served before a workload is seen in them. nil: where
     /// `ip netns`, the container runtimes and Docker keep theirs; none for an agent that has but a part of its host.
     package var networkFolders: [String]?
+    /// Executables that are believed to run the scripts they are given, beside root's own: absolute, without symbolic links.
+    package var interpreters: [String]
     /// Where links and maps are pinned; inside a bpffs.
     package var pinDirectory: String
     /// Loopback port of the outbound proxy; no program but the agent can receive on it.
     package var outboundPort: UInt16
+    package var limits: ProxyLimits
     package var log: LogSettings
 
+    /// Where the control plane is, and by what it is known.
     package struct ControlPlaneEndpoint: Sendable, Equatable {
         /// `https://host:port`.
         package var address: String
@@ -38,8 +43,10 @@ package struct AgentConfiguration: Sendable, Equatable {
         self.socket = "/run/tidemark/agent.sock"
         self.cgroup = nil
         self.networkFolders = nil
+        self.interpreters = []
         self.pinDirectory = "/sys/fs/bpf/tidemark"
         self.outboundPort = 15001
+        self.limits = ProxyLimits()
         self.log = LogSettings()
     }
 }
@@ -60,8 +67,9 @@ extension AgentConfiguration {
 
 extension AgentConfiguration: Decodable {
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, controlPlane, joinTokenFile, stateDirectory, socket, cgroup, networkFolders, pinDirectory,
-            outboundPort, log
+        case name, controlPlane, joinTokenFile, stateDirectory, socket, cgroup, networkFolders, interpreters,
+            pinDirectory,
+            outboundPort, limits, log
     }
 
     package init(from decoder: any Decoder) throws {
@@ -76,8 +84,17 @@ extension AgentConfiguration: Decodable {
         socket = try keys.decodeIfPresent(String.self, forKey: .socket) ?? socket
         cgroup = try keys.decodeIfPresent(String.self, forKey: .cgroup)
         networkFolders = try keys.decodeIfPresent([String].self, forKey: .networkFolders)
+        interpreters = try keys.decodeIfPresent([String].self, forKey: .interpreters) ?? interpreters
+        if let path = interpreters.first(where: { $0.utf8.first != UInt8(ascii: "/") }) {
+            throw DecodingError.dataCorruptedError(
+                forKey: .interpreters, in: keys,
+                debugDescription: "expected absolute paths of executables, found \"\(path)\"")
+        }
         pinDirectory = try keys.decodeIfPresent(String.self, forKey: .pinDirectory) ?? pinDirectory
         outboundPort = try keys.decodeIfPresent(UInt16.self, forKey: .outboundPort) ?? outboundPort
+        if let told = try keys.decodeIfPresent(ToldLimits.self, forKey: .limits) {
+            told.change(&limits)
+        }
         log = try keys.decodeIfPresent(LogSettings.self, forKey: .log) ?? log
     }
 }

@@ -20,12 +20,14 @@ package struct AgentCredential {
         )
     }
 
+    /// - Throws: ``AgentError/credentialUnusable(reason:)`` where another release wrote them in another layout.
     package init(bytes: [UInt8]) throws {
         do { stored = try JSONDecoder().decode(Stored.self, from: Data(bytes)) } catch {
             throw AgentError.credentialUnusable(reason: "unknown layout")
         }
     }
 
+    /// For ``init(bytes:)`` of this release or a later one: JSON.
     package func bytes() throws -> [UInt8] {
         Array(try JSONEncoder().encode(stored))
     }

@@ -3,6 +3,8 @@ package import SPIFFE
 /// What keeps an agent, or one of its workloads, from having an identity.
 package enum AgentError: Error, CustomStringConvertible {
     case joinTokenMissing(configured: String?)
+    /// Whoever can read the token can become this agent.
+    case joinTokenExposed(path: String, mode: String)
     case fileUnreadable(path: String, reason: String)
     case caFileInvalid(path: String)
     case credentialUnusable(reason: String)
@@ -18,6 +20,8 @@ package enum AgentError: Error, CustomStringConvertible {
         case .joinTokenMissing(let path):
             "this agent has no SVID and no join token\(path.map { " (nothing at \($0))" } ?? ""); "
                 + "run `tidemark join-token create --agent-group GROUP` on the control plane and put the token into joinTokenFile"
+        case .joinTokenExposed(let path, let mode):
+            "\(path) has mode \(mode): other users could have read the join token; create another one, and write it with mode 0600"
         case .fileUnreadable(let path, let reason):
             "\(path) cannot be read: \(reason)"
         case .caFileInvalid(let path):

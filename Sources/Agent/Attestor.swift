@@ -1,4 +1,5 @@
 package import Kernel
+import SPIFFE
 package import Workloads
 
 /// The kernel part, as far as the attestor needs it.
@@ -7,8 +8,10 @@ package protocol ProcessRecords: Sendable {
     func record(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)?
     /// Cheap.
     func isAlive(_ process: ProcessKey) -> Bool
+    /// Whether it runs now, recorded or not.
+    func exists(_ process: ProcessKey) -> Bool
     func install(
-        _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]],
+        _ program: SelectorProgram, handles: [WorkloadName: IdentityHandle], known: [ProcessImage: [Int]],
     ) throws(KernelError) -> PolicyGeneration
     func answer(
         _ image: ProcessImage, holding slots: [Int], generation: PolicyGeneration,
@@ -34,21 +37,24 @@ package struct Attestation: Sendable {
 package actor Attestor {
     private let kernel: any ProcessRecords
     private let hasher: FileHasher
+    private let interpreters: KnownInterpreters
     private var questions: Questions?
     private var known: KnownImages
     private var running: [ProcessImage: Task<Bool, Never>] = [:]
+    private var opened = OpenedAhead()
 
-    /// How far up the ancestors are looked at.
-    private static let generations = 32
-
-    package init(kernel: any ProcessRecords, hasher: FileHasher = FileHasher(), remembering limit: Int = 8192) {
+    package init(
+        kernel: any ProcessRecords, hasher: FileHasher = FileHasher(),
+        interpreters: KnownInterpreters = KnownInterpreters(), remembering limit: Int = 8192,
+    ) {
         self.kernel = kernel
         self.hasher = hasher
+        self.interpreters = interpreters
         known = KnownImages(limit: limit)
     }
 
     /// Puts a policy into force in the kernel, with the answers for all processes that were looked at already.
-    package func install(_ matcher: Matcher, handles: [String: IdentityHandle]) throws(KernelError) {
+    package func install(_ matcher: Matcher, handles: [WorkloadName: IdentityHandle]) throws(KernelError) {
         known.forget { !kernel.isAlive($0.process) }
         var answers: [ProcessImage: [Int]] = [:]
         var residues = Residues(of: matcher.program)
@@ -91,6 +97,25 @@ package actor Attestor {
         return try await judge(record.facts, image, as: ids)
     }
 
+    /// Opens the files that have to be looked at, at once: whoever is behind others with hashing gets these, and not what
+    /// has come into their places meanwhile. Where too many are open already they are opened when their turn comes.
+    package func open(_ process: ProcessKey) async {
+        guard let asked = questions, let record = kernel.record(of: process.pid), record.facts.key == process else {
+            return
+        }
+        let (facts, image) = record
+        let keys = known.missing(asked.keys(for: facts), of: image, again: false)
+            .intersection(ProcessExamination.files)
+        guard !keys.isEmpty, running[image] == nil, opened.hasRoom(for: facts.realUserID, kernel.isAlive) else {
+            return
+        }
+        let files = await ProcessExamination(facts: facts, hasher: hasher, interpreters: interpreters).open(keys)
+        guard kernel.record(of: process.pid)?.image == image, running[image] == nil,
+            !known.missing(keys, of: image, again: false).isEmpty
+        else { return }
+        opened.add(files, keys, of: image, for: facts.realUserID)
+    }
+
     // MARK: Decisions
 
     private func judge(
@@ -98,13 +123,16 @@ package actor Attestor {
     ) async throws(AttestorError) -> Attested {
         while true {
             guard let asked = questions else { throw .noPolicy }
-            guard let found = await complete(facts, image, asked) else { throw .ended(image.process) }
+            guard let found = await complete(facts, image, asked) else {
+                let isThere = kernel.record(of: image.process.pid)?.image.process == image.process
+                throw isThere ? .becameAnother(image.process) : .ended(image.process)
+            }
             // Another policy may have come meanwhile, with other questions.
             guard isInForce(asked) else { continue }
             guard found.isFinal else { throw .undecidable(image.process, found.gaps) }
             tell(found, asked)
             let facts = ids.map(found.facts.running(as:)) ?? found.facts
-            return Attested(facts: facts, match: asked.matcher.match(facts))
+            return Attested(facts: facts, image: image, match: asked.matcher.match(facts))
         }
     }
 
@@ -150,13 +178,16 @@ package actor Attestor {
         _ facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
     ) async -> Bool {
         defer { running[image] = nil }
-        let examination = ProcessExamination(facts: facts, hasher: hasher)
-        let opened = await examination.open(keys)
+        let examination = ProcessExamination(facts: facts, hasher: hasher, interpreters: interpreters) { [kernel] in
+            kernel.isAlive(image.process)
+        }
+        let ahead = opened.take(image, keys.intersection(ProcessExamination.files))
+        let opened = if let ahead { ahead } else { await examination.open(keys) }
         // What was opened belongs to the image that was asked about only if the process is that image still.
         guard kernel.record(of: image.process.pid)?.image == image else { return false }
         var findings = await examination.findings(keys, opened)
         if !keys.isDisjoint(with: Questions.kin) {
-            findings.merge(await kin(of: facts, upTo: keys.contains(.ancestor) ? Self.generations : 1, asked)) { $1 }
+            findings.merge(await kin(of: facts, upTo: keys.contains(.ancestor) ? Lineage.generations : 1, asked)) { $1 }
         }
         // Of other processes it was found by a policy that is no longer in force.
         if !isInForce(asked) { findings = findings.filter { !Questions.kin.contains($0.key) } }
@@ -166,33 +197,27 @@ package actor Attestor {
 
     /// Who started it, and who started those: as they are now. Of one that has ended nothing is known, nor of those before it.
     private func kin(of facts: ProcessFacts, upTo limit: Int, _ asked: Questions) async -> [SelectorKey: Finding] {
-        var identities: [String] = []
-        var findings: [SelectorKey: Finding] = [.parent: .absent]
-        var child = facts
-        for distance in 1...limit {
-            // A parent is older than its child, so nobody waits for himself.
-            guard let key = child.parent, key.startTime < child.key.startTime,
-                let record = kernel.record(of: key.pid), record.image.process == key
-            else { break }
+        var identities: [SPIFFEPath?] = []
+        for record in kernel.line(above: facts, upTo: limit) {
             let found = await complete(record.facts, record.image, asked)
-            if let identity = found.flatMap({ asked.matcher.match($0.facts).workloadID }) {
-                identities.append(identity)
-                if distance == 1 { findings[.parent] = .text(identity) }
-            }
             if let found, !found.isFinal {
-                let reason = "\(key) is one of those that started it, and is not decided itself"
+                let reason = "\(record.facts.key) is one of those that started it, and is not decided itself"
                 return [.parent: .unknown(reason, isLasting: false), .ancestor: .unknown(reason, isLasting: false)]
             }
-            child = record.facts
+            identities.append(found.flatMap { asked.matcher.verdict(on: $0.facts).workloadID })
         }
-        findings[.ancestor] = limit > 1 ? .texts(identities) : nil
-        return findings
+        let lineage = identities.reversed().reduce(Lineage.unknown) { $0.below($1) }
+        return [
+            .parent: lineage.parent.map { .text($0) } ?? .absent,
+            .ancestor: limit > 1 ? .texts(lineage.ancestors) : nil,
+        ].compactMapValues(\.self)
     }
 }
 
 /// Who a process is, and the facts that say so.
 package struct Attested: Sendable {
     package let facts: ProcessFacts
+    package let image: ProcessImage
     package let match: Match
 }
 

@@ -59,16 +59,30 @@ package struct ConnectionFinder: Sendable {
         found.svidSerial = report.svidSerial
         found.peerSVIDSerial = report.peerSVIDSerial
         found.plainText = report.plainText
+        if let note = keptNote(report) { found.because += note }
         if let process = report.process ?? listener(at: report.destination, in: report.network) {
             found.process = await explainer.explain(process)
         }
         return found
     }
 
+    private func keptNote(_ report: ConnectionReport) -> String? {
+        guard let process = report.process, let image = report.image,
+            !kernel.isRunning(ProcessImage(process: process, number: image)), kernel.isAlive(process)
+        else { return nil }
+        return "; the process has executed another program since, and keeps it: it is the same workload still, or the "
+            + "identity says connection.keepAcrossExec"
+    }
+
     private static func reason(_ report: ConnectionReport) -> String {
         guard let workload = report.workload else {
             return
                 "redirected until it was known what its process is; as that has no identity, it is passed on as it is"
+        }
+        if report.direction == .outbound, report.plainText {
+            return
+                "redirected until it was known whether \(workload) may reach the destination: its egress lists it, and it is "
+                + "passed on as it is"
         }
         let established = report.peer != nil || report.plainText
         return switch report.direction {
@@ -83,7 +97,7 @@ package struct ConnectionFinder: Sendable {
 
     private func listener(at destination: String, in network: UInt64) -> ProcessKey? {
         guard let endpoint = InternetEndpoint(parsing: destination) else { return nil }
-        let sockets = ((try? kernel.listeners()) ?? []).filter { $0.network == network }
+        let sockets = kernel.listeners().filter { $0.network == network }
         return ([endpoint] + endpoint.wildcards).lazy
             .compactMap { place in sockets.first { $0.endpoint == place }?.process }.first
     }
@@ -150,10 +164,20 @@ package struct ConnectionFinder: Sendable {
             return "direct: opened before its process was \(identity), or before the destination was managed; "
                 + "only new connections are redirected"
         }
+        if let outbound = passage(of: process, to: destination) { return outbound }
         return process.spiffeID.map {
             "direct: no managed workload listens at \(destination), so that \($0) dials it itself"
         }
             ?? "direct: its process has no identity, so its connections are left alone"
+    }
+
+    /// Why a workload that may not go everywhere goes there.
+    private func passage(of process: Explanation, to destination: InternetEndpoint) -> String? {
+        guard let text = process.spiffeID, let workload = try? SPIFFEID(text),
+            let identity = policy.current.identity(of: workload), identity.outbound != nil,
+            case .plain(let reason) = policy.current.passage(of: identity, to: destination)
+        else { return nil }
+        return "direct: \(reason), so that \(workload) dials it itself"
     }
 
     // MARK: Refused

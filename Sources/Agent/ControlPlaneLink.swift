@@ -54,6 +54,14 @@ package actor ControlPlaneLink {
         return fresh
     }
 
+    /// Whom there are clients of.
+    var spokenFor: Set<SPIFFEID> { Set(workloadClients.keys) }
+
+    /// Ends what speaks as workloads that have no SVID here any more.
+    func forgetClients(of workloads: some Sequence<SPIFFEID>) async {
+        for workload in workloads { await workloadClients.removeValue(forKey: workload)?.client.shutdown() }
+    }
+
     /// A snapshot brought a bundle: whom to believe from the next connection on.
     package func adopt(bundle: TrustBundle) async throws {
         guard bundle != self.bundle else { return }
@@ -86,10 +94,25 @@ package actor ControlPlaneLink {
             try await use(old)
             logger.info("taken over from the agent before this one", metadata: ["spiffe_id": "\(old.id)"])
         }
+        if let path = configuration.joinTokenFile, FileManager.default.fileExists(atPath: path), await attested() {
+            return
+        }
         if let svid, svid.notAfter > Date() {
             if svid.halfLife <= Date() { try await renew(with: agentClient()) }
         } else {
             try await attest()
+        }
+    }
+
+    /// A token that lies there was put there for a new beginning, as after an eviction. What is still held is used where
+    /// it does not let in.
+    private func attested() async -> Bool {
+        do {
+            try await attest()
+            return true
+        } catch {
+            logger.warning("the join token does not let in: \(error)")
+            return false
         }
     }
 
@@ -150,6 +173,7 @@ package actor ControlPlaneLink {
         guard let path = configuration.joinTokenFile, FileManager.default.fileExists(atPath: path) else {
             throw AgentError.joinTokenMissing(configured: configuration.joinTokenFile)
         }
+        try JoinTokenFile.check(path)
         return try read(path).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 

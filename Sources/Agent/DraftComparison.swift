@@ -1,4 +1,5 @@
 package import ControlPlaneAPI
+import SPIFFE
 package import Workloads
 
 /// Who would gain, lose or change an identity: every process matched by two policies. Pure.
@@ -8,7 +9,7 @@ package struct DraftComparison: Sendable {
 
     /// - Parameter processes: with what is to be known of their files; who their parents are is found among them.
     package init(before: Matcher, after: Matcher, processes: [ProcessFacts]) {
-        var (before, after) = (Lineage(processes, before), Lineage(processes, after))
+        var (before, after) = (Kinship(processes, before), Kinship(processes, after))
         for facts in processes.sorted(by: { $0.key.pid < $1.key.pid }) {
             note(facts, from: before.verdict(on: facts), to: after.verdict(on: facts))
         }
@@ -26,11 +27,11 @@ package struct DraftComparison: Sendable {
         changes.append(
             DraftReport.Change(
                 process: facts.key, name: facts.name, arguments: facts.arguments, userID: facts.userID, effect: effect,
-                from: from.workloadID, to: to.workloadID, reason: to.reason ?? from.reason,
+                from: from.workloadID?.text, to: to.workloadID?.text, reason: to.reason ?? from.reason,
             ))
     }
 
-    private static func effect(from: String?, to: String?) -> DraftReport.Change.Effect? {
+    private static func effect(from: SPIFFEPath?, to: SPIFFEPath?) -> DraftReport.Change.Effect? {
         guard from != to else { return nil }
         if from == nil { return .gains }
         return to == nil ? .loses : .changes
@@ -38,19 +39,16 @@ package struct DraftComparison: Sendable {
 }
 
 /// Processes with their parents, on whose identities their own may rest. Of parents that have ended nothing is known.
-private struct Lineage {
+private struct Kinship {
     private struct Decided {
         var verdict: Verdict
-        /// Its own identity and those of its ancestors, nearest first; nil for one without.
-        var identities: [String?]
+        /// Of its children.
+        var below: Lineage
     }
 
     private let matcher: Matcher
     private let processes: [ProcessKey: ProcessFacts]
     private var known: [ProcessKey: Decided] = [:]
-
-    /// How far up the ancestors are looked at, as the attestor does.
-    private static let generations = 32
 
     init(_ processes: [ProcessFacts], _ matcher: Matcher) {
         self.matcher = matcher
@@ -59,22 +57,19 @@ private struct Lineage {
 
     /// The eldest is decided first, so that no depth of processes is a depth of calls.
     mutating func verdict(on facts: ProcessFacts) -> Verdict {
-        var line = [facts]
-        var seen: Set<ProcessKey> = [facts.key]
-        while let key = line.last?.parent, known[key] == nil, let parent = processes[key], seen.insert(key).inserted {
-            line.append(parent)
+        let line = Lineage.line(above: facts, upTo: .max) { key in
+            known[key] == nil ? processes[key].map { ($0, $0) } : nil
         }
-        for member in line.reversed() where known[member.key] == nil { known[member.key] = decide(member) }
-        return known[facts.key]?.verdict ?? .unmanaged
+        for ancestor in line.reversed() { known[ancestor.key] = decide(ancestor) }
+        let decided = known[facts.key] ?? decide(facts)
+        known[facts.key] = decided
+        return decided.verdict
     }
 
     private func decide(_ facts: ProcessFacts) -> Decided {
-        var facts = facts
-        let ancestors = facts.parent.flatMap { known[$0]?.identities } ?? []
-        facts.parentIdentity = ancestors.first ?? nil
-        facts.ancestorIdentities = ancestors.compactMap(\.self)
-        let verdict = matcher.verdict(on: facts)
-        return Decided(verdict: verdict, identities: Array(([verdict.workloadID] + ancestors).prefix(Self.generations)))
+        let lineage = facts.parent.flatMap { known[$0]?.below } ?? .unknown
+        let verdict = matcher.verdict(on: facts.of(lineage))
+        return Decided(verdict: verdict, below: lineage.below(verdict.workloadID))
     }
 }
 

@@ -20,6 +20,7 @@ package struct DraftTrial: Sendable {
         self.inspection = inspection
     }
 
+    /// Matches every process in scope by the policy in force and by the draft, and applies nothing.
     package func run(_ draft: DraftQuestion) async throws(Problem) -> DraftReport {
         let current = policy.current
         guard let group = await agentGroup() ?? current.snapshot?.identities.first?.agentGroup else {
@@ -27,7 +28,8 @@ package struct DraftTrial: Sendable {
                 error: "agent_group_unknown",
                 message: "this agent is not attested yet, so its agent group is not known; see tidemark status --agent")
         }
-        let merged = DraftMerge(draft, over: current.snapshot?.identities ?? [], of: group)
+        var merged = DraftMerge(draft, over: current.snapshot?.identities ?? [], of: group)
+        for identity in draft.identities { merged.warn(of: identity, LinkedPaths.remarks(on: identity)) }
         var report = DraftReport(
             agentGroup: group, version: current.version, documents: merged.documents,
             conflicts: Precedence.conflicts(in: merged.identities).map(\.description)
@@ -88,12 +90,21 @@ package struct DraftMerge: Sendable {
     package init(_ draft: DraftQuestion, over identities: [WorkloadIdentity], of agentGroup: String) {
         self.identities = identities
         for identity in draft.identities { merge(identity, agentGroup) }
+        let known = Accountabilities(self.identities)
+        for identity in draft.identities where identity.agentGroup == agentGroup {
+            warn(of: identity, known.warnings(of: identity))
+        }
         for name in draft.resources {
             documents.append(
                 .init(
                     kind: "ProtectedResource", name: name, effect: .ignored,
                     reason: "it gives no process an identity"))
         }
+    }
+
+    mutating func warn(of identity: WorkloadIdentity, _ warnings: [String]) {
+        guard let place = documents.firstIndex(where: { $0.name == identity.name }) else { return }
+        documents[place].warnings += warnings
     }
 
     private mutating func merge(_ identity: WorkloadIdentity, _ agentGroup: String) {
@@ -111,7 +122,6 @@ package struct DraftMerge: Sendable {
         documents.append(
             .init(
                 kind: "WorkloadIdentity", name: identity.name, effect: effect,
-                warnings: isOurs ? identity.warnings : [],
                 reason: isOurs
                     ? nil : "it is of agent group \(identity.agentGroup), this agent of \(agentGroup)",
             ))
@@ -119,9 +129,9 @@ package struct DraftMerge: Sendable {
 }
 
 extension SPIFFEID {
-    /// Of an agent's own ID, `/tidemark/agent/<group>/<name>`; nil for any other.
+    /// Of an agent's own ID, `tidemark/agent/<group>/<name>`; nil for any other.
     var agentGroup: String? {
-        let segments = path.split(separator: "/")
+        let segments = path.text.split(separator: "/")
         return segments.count == 4 && segments.starts(with: ["tidemark", "agent"]) ? String(segments[2]) : nil
     }
 }

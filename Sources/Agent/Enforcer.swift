@@ -1,8 +1,8 @@
 package import ControlPlaneAPI
 import Foundation
 package import Kernel
+import Limits
 package import Logging
-import NIOCore
 package import Proxy
 import SPIFFE
 import Workloads
@@ -15,19 +15,24 @@ package actor Enforcer {
     private let handles: HandleTable
     private let attestor: Attestor
     private let proxy: LoopbackProxy
+    private let reconsideration: Reconsideration
     private let logger: Logger
     private let listenersChanged: @Sendable () -> Void
-    /// Why listeners are reached by nobody; said once each.
-    private var refusedListeners: [ProcessKey: String] = [:]
+    /// Why listeners are reached by nobody, by cookie; said once each.
+    private var refusedListeners: [UInt64: String] = [:]
+    /// Cookies of listeners that connections may have reached as they are.
+    private var openListeners: Set<UInt64> = []
 
     /// How long a policy, or a change of listeners, waits until it is known who listens.
-    private static let patience = Duration.seconds(2)
+    private static let patience = Limits.Wait.listeners
 
     /// - Parameter listenersChanged: called when a listener can be decided that could not in time.
     package init(
         networks: ServedNamespaces, kernel: KernelSession, policy: PolicyBoard, handles: HandleTable,
-        attestor: Attestor, proxy: LoopbackProxy, logger: Logger, listenersChanged: @escaping @Sendable () -> Void,
+        attestor: Attestor, proxy: LoopbackProxy, reconsideration: Reconsideration, logger: Logger,
+        listenersChanged: @escaping @Sendable () -> Void,
     ) {
+        self.reconsideration = reconsideration
         self.attestor = attestor
         self.listenersChanged = listenersChanged
         self.networks = networks
@@ -44,17 +49,28 @@ package actor Enforcer {
     ///   nobody until it is.
     package func enforce(_ snapshot: PolicySnapshot, patience: Duration = patience) async throws {
         let next = try EnforcedPolicy(snapshot, after: policy.current)
-        if next.program != policy.current.program || policy.current.snapshot == nil {
-            try await attestor.install(
-                next.matcher, handles: handles.handles(for: next.program.slots.map(\.workloadID)))
+        let numbers = handles.handles(ofPolicy: next.program.slots.map(\.workloadID))
+        // First, so that nobody is for a moment one who may go anywhere.
+        try kernel.prepareOutbound(next.outboundRules(numbers))
+        let former = policy.current
+        let tellsApartAnew = next.program != former.program
+        if tellsApartAnew || former.snapshot == nil {
+            do { try await attestor.install(next.matcher, handles: numbers) } catch {
+                try? kernel.prepareOutbound(
+                    former.outboundRules(handles.handles(for: former.program.slots.map(\.workloadID))))
+                throw error
+            }
         }
         policy.change { current in
             var next = next
             next.listening = current.listening
             current = next
         }
+        try kernel.settleOutbound()
+        // Beside the listeners, some of which may have to be found out first.
+        async let lost = tellsApartAnew ? reconsideration.policyChanged(from: former) : 0
         try await redecideListeners(patience: patience)
-        let cut = await proxy.reevaluate()
+        let cut = await proxy.reevaluate() + lost
         logger.info(
             "policy enforced",
             metadata: [
@@ -64,14 +80,19 @@ package actor Enforcer {
         )
     }
 
+    /// The policy stays; other hosts' workloads listen elsewhere. A few words of the kernel's, whatever the policy's size.
+    package func adopt(endpoints: [Endpoint]) throws {
+        policy.change { $0.adopt(endpoints: endpoints) }
+        try kernel.setDestinations(policy.current.destinations, in: policy.current.localDestinations)
+    }
+
     /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
     package func redecideListeners(patience: Duration = patience) async throws {
         while true {
             let version = policy.current.version
-            let processes = Set(try kernel.listeners().map(\.process))
             let decisions = await ListenerDecisions.of(
-                processes, by: attestor, within: patience, decided: listenersChanged)
-            try await serveNamespaces(of: decisions)
+                kernel.listeners(), by: attestor, within: patience, decided: listenersChanged)
+            await serveNamespaces(of: decisions)
             let namespaces = await networks.all
             // By a policy that is no longer in force: once more.
             guard version == policy.current.version else { continue }
@@ -80,8 +101,8 @@ package actor Enforcer {
     }
 
     /// A process that only listens is seen by its listener alone, and a new policy may make it a workload.
-    private func serveNamespaces(of decisions: ListenerDecisions) async throws {
-        for socket in try kernel.listeners() {
+    private func serveNamespaces(of decisions: ListenerDecisions) async {
+        for socket in kernel.listeners() {
             guard case .workload = decisions.outcome(for: socket) else { continue }
             await networks.needed(by: socket.process)
         }
@@ -89,26 +110,33 @@ package actor Enforcer {
 
     private func apply(_ decisions: ListenerDecisions, in namespaces: [NetworkNamespace]) throws {
         let current = policy.current
+        let sockets = kernel.listeners()
         var managed: [UInt64: [(socket: ListeningSocket, workload: SPIFFEID)]] = [:]
-        for socket in try kernel.listeners() {
+        var taken: [UInt64: Set<InternetEndpoint>] = [:]
+        forget(allBut: sockets)
+        for socket in sockets {
+            taken[socket.network, default: []].insert(socket.endpoint)
             let workloadID = try settle(socket, decisions.outcome(for: socket), current)
-            if let workload = workloadID.flatMap(current.spiffeID(forWorkloadID:)) {
+            if case .fixed(let path)? = workloadID, let workload = current.spiffeID(at: path) {
                 managed[socket.network, default: []].append((socket, workload))
             }
         }
         var listening: [UInt64: ListeningWorkloads] = [:]
         for namespace in namespaces {
             listening[namespace.cookie] = ListeningWorkloads(
-                managed[namespace.cookie] ?? [], addresses: try Self.addresses(of: namespace))
+                managed[namespace.cookie] ?? [], addresses: try NamespaceAddresses.of(namespace),
+                isHosts: try namespace.belongsToInitialUserNamespace())
+            listening[namespace.cookie]?.taken = taken[namespace.cookie] ?? []
         }
         policy.change { $0.listening = listening }
+        cutUnprotected(managed.mapValues { $0.map(\.socket) }, in: namespaces)
         try kernel.setDestinations(policy.current.destinations, in: policy.current.localDestinations)
     }
 
     /// - Returns: the workload that listens there, where there is one.
     private func settle(
         _ socket: ListeningSocket, _ outcome: ListenerDecisions.Outcome, _ current: EnforcedPolicy,
-    ) throws -> String? {
+    ) throws -> WorkloadName? {
         let (handle, workloadID) = decision(on: socket, outcome, current)
         if handle != socket.identity {
             // One that closed meanwhile needs no identity.
@@ -119,17 +147,21 @@ package actor Enforcer {
         switch outcome {
         case .refused(let reason): note(socket, reason)
         case .orphaned where handle == .undecided:
-            note(socket, "the process that listened has ended, and it is not known what it was; restart the program")
-        default: refusedListeners[socket.process] = nil
+            note(
+                socket,
+                "the process that listened has ended, or executed another program since, and it is not known what it was; "
+                    + "restart the program")
+        default: refusedListeners[socket.cookie] = nil
         }
         return workloadID
     }
 
     private func decision(
         on socket: ListeningSocket, _ outcome: ListenerDecisions.Outcome, _ current: EnforcedPolicy,
-    ) -> (IdentityHandle, workloadID: String?) {
+    ) -> (IdentityHandle, workloadID: WorkloadName?) {
         switch outcome {
-        case .workload(let workloadID):
+        case .workload(let path):
+            let workloadID = WorkloadName.fixed(path)
             return (handles.handles(for: [workloadID])[workloadID] ?? .undecided, workloadID)
         case .unmanaged: return (.none, nil)
         case .refused: return (.undecided, nil)
@@ -144,35 +176,37 @@ package actor Enforcer {
     }
 
     private func note(_ socket: ListeningSocket, _ reason: String) {
-        guard refusedListeners.updateValue(reason, forKey: socket.process) != reason else { return }
+        guard refusedListeners.updateValue(reason, forKey: socket.cookie) != reason else { return }
         logger.warning(
             "listener is reached by nobody: \(reason)",
             metadata: ["listener": "\(socket.endpoint)", "pid": "\(socket.process.pid)"],
         )
     }
 
-    /// Listeners older than the kernel part close unseen.
-    package func forgetClosedListeners() async {
-        for namespace in await networks.all {
-            do { _ = try kernel.forgetClosedListeners(in: namespace) } catch {
-                logger.warning("listeners that closed are not known: \(error)")
-            }
+    /// What is remembered of a listener ends with it.
+    private func forget(allBut sockets: [ListeningSocket]) {
+        let cookies = Set(sockets.map(\.cookie))
+        refusedListeners = refusedListeners.filter { cookies.contains($0.key) }
+        openListeners.formIntersection(cookies)
+        for socket in sockets where socket.isOpen || socket.foundRunning && socket.identity == .undecided {
+            openListeners.insert(socket.cookie)
         }
-        refusedListeners = refusedListeners.filter { kernel.isAlive($0.key) }
     }
 
-    /// A process runs by other credentials: what it opened as somebody it is no longer is cut.
-    func reconsider(_ process: ProcessKey, formerly handle: IdentityHandle) async {
-        let workloadID = await attestor.decide(process)?.workloadID
-        let workload = workloadID.flatMap(policy.current.spiffeID(forWorkloadID:))
-        proxy.cutOutbound(of: process, unless: workload, because: "the process changed its uid or gid")
-        if let workloadID,
-            handles.workloadID(of: handle).flatMap({ try? WorkloadIDTemplate($0) })?.covers(workloadID) == true
-        {
-            return
-        }
-        do { try kernel.destroySockets(of: [handle], openedBy: process, in: await networks.all) } catch {
-            logger.warning("connections of a process that changed its credentials are not cut: \(error)")
+    /// Who was connected to a listener before it was managed is cut: nothing reaches a workload that did not come through
+    /// the proxy.
+    private func cutUnprotected(_ managed: [UInt64: [ListeningSocket]], in namespaces: [NetworkNamespace]) {
+        for namespace in namespaces {
+            let closed = (managed[namespace.cookie] ?? []).filter { openListeners.remove($0.cookie) != nil }
+            guard !closed.isEmpty else { continue }
+            do {
+                let count = try kernel.destroyUnprotected(at: closed, in: namespace)
+                guard count > 0 else { continue }
+                logger.info("connections cut that did not come through the proxy", metadata: ["count": "\(count)"])
+            } catch {
+                openListeners.formUnion(closed.map(\.cookie))
+                logger.error("connections that did not come through the proxy are not cut: \(error)")
+            }
         }
     }
 
@@ -181,30 +215,25 @@ package actor Enforcer {
         do { try kernel.sweepPolicies() } catch { logger.warning("former policies stay in the kernel: \(error)") }
     }
 
-    /// What other hosts may dial: without loopback and link-local addresses.
+    /// What other hosts may dial.
     package var reported: [Endpoint] {
-        policy.current.listening.values.flatMap(\.reachable)
-            .filter { $0.key.hasOneMeaning }
+        policy.current.listening.values.flatMap(\.elsewhere)
             .map { Endpoint(address: $0.key.address.description, port: $0.key.port, workload: $0.value) }
             .sorted { ($0.address, $0.port) < ($1.address, $1.port) }
-    }
-
-    private static func addresses(of namespace: NetworkNamespace) throws -> Set<InternetAddress> {
-        try namespace.run { ownAddresses() }
-    }
-
-    private static func ownAddresses() -> Set<InternetAddress> {
-        let devices = (try? System.enumerateDevices()) ?? []
-        return Set(devices.compactMap { $0.address?.ipAddress.flatMap(InternetAddress.init) })
     }
 }
 
 extension ListeningWorkloads {
-    fileprivate init(_ managed: [(socket: ListeningSocket, workload: SPIFFEID)], addresses: Set<InternetAddress>) {
+    /// - Parameter isHosts: false: whoever made the namespace chose its addresses, which say nothing to others then.
+    fileprivate init(
+        _ managed: [(socket: ListeningSocket, workload: SPIFFEID)], addresses: NamespaceAddresses, isHosts: Bool,
+    ) {
         self.init()
-        bound = Dictionary(managed.map { ($0.socket.endpoint, $0.workload) }) { first, _ in first }
+        let places = Dictionary(grouping: managed, by: \.socket.endpoint)
+        // Where they do not agree nobody answers: the kernel chooses the socket, and nobody can say which.
+        bound = places.compactMapValues { Set($0.map(\.workload)).count == 1 ? $0.first?.workload : nil }
         for (socket, workload) in managed where socket.endpoint.address.isWildcard {
-            for address in addresses where socket.serves(address) {
+            for address in addresses.all where socket.serves(address) {
                 reachable[InternetEndpoint(address: address, port: socket.endpoint.port)] = workload
             }
         }
@@ -212,12 +241,14 @@ extension ListeningWorkloads {
         for (socket, workload) in managed where !socket.endpoint.address.isWildcard {
             reachable[socket.endpoint] = workload
         }
+        // One bound to an address that no interface has is reached there by nobody.
+        guard isHosts else { return }
+        let told = addresses.elsewhere
+        elsewhere = reachable.filter { told.contains($0.key.address) }
     }
 }
 
 extension ListeningSocket {
-    /// Whether a wildcard socket takes connections for this address.
-    fileprivate func serves(_ address: InternetAddress) -> Bool {
-        endpoint.address.isIPv4 ? address.isIPv4 : !(servesIPv6Only && address.isIPv4)
-    }
+    /// Its connections reach it as they are.
+    fileprivate var isOpen: Bool { identity == .none }
 }

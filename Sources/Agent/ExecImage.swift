@@ -1,5 +1,5 @@
 import ControlPlaneAPI
-import Foundation
+import Kernel
 import Workloads
 
 /// What an exec makes of a file: the file that runs in the end, with the argv the kernel gives it.
@@ -21,8 +21,8 @@ struct ExecImage {
 
     /// The kernel's task name: of the last path component 15 bytes.
     private static func name(of file: String) -> String {
-        let last = file.utf8.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
-        return String(decoding: last.prefix(Selector.maximumNameBytes), as: UTF8.self)
+        let last = file.namedBytes.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
+        return String(naming: last.prefix(Selector.maximumNameBytes))
     }
 }
 
@@ -82,9 +82,10 @@ enum Shebang: Equatable {
     static let bytes = 256
 
     static func read(_ path: String) -> Shebang {
-        guard let file = FileHandle(forReadingAtPath: path) else { return .neither }
-        defer { try? file.close() }
-        return Shebang(Array((try? file.read(upToCount: bytes)) ?? Data()))
+        guard let file = try? OpenFile(path: path), let start = try? file.read(upTo: bytes, at: 0) else {
+            return .neither
+        }
+        return Shebang(start)
     }
 
     /// - Parameter start: at most ``bytes`` of the file. Read as load_script() of the kernel does.
@@ -101,8 +102,7 @@ enum Shebang: Equatable {
         guard isWhole || interpreter.endIndex < line.endIndex else { return }
         let rest = words.dropFirst().first.map(Self.trimmed) ?? []
         self = .interpreter(
-            String(decoding: interpreter, as: UTF8.self),
-            argument: rest.isEmpty ? nil : String(decoding: rest, as: UTF8.self))
+            String(naming: interpreter), argument: rest.isEmpty ? nil : String(naming: rest))
     }
 
     private static func isEnd(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == 0 }

@@ -26,6 +26,7 @@ package struct Explainer: Sendable {
         self.inspection = inspection
     }
 
+    /// - Throws: `process_unknown`, as the caller is told.
     package func explain(pid: Int32) async throws(Problem) -> Explanation {
         guard let found = await inspection.inspect(pid: pid) else {
             throw Problem(
@@ -43,13 +44,15 @@ package struct Explainer: Sendable {
 
     /// What a command would be; nothing is executed.
     package func explain(_ question: ExecQuestion) async throws(Problem) -> Explanation {
-        let exec = try HypotheticalExec(question)
+        let exec = try HypotheticalExec(question, interpreters: inspection.interpreters)
         var facts = exec.facts
-        if let parent = await inspection.inspect(pid: question.parent)?.facts {
-            let identity = policy.current.matcher.verdict(on: parent).workloadID
-            facts.parent = parent.key
-            facts.parentIdentity = identity
-            facts.ancestorIdentities = (identity.map { [$0] } ?? []) + parent.ancestorIdentities
+        if let parent = await inspection.inspect(pid: question.parent),
+            parent.facts.key.began(atTick: question.parentStart)
+        {
+            let identity = policy.current.matcher.verdict(on: parent.facts).workloadID
+            facts.parent = parent.facts.key
+            facts.isOnHost = parent.facts.isOnHost
+            facts = facts.of(parent.lineage.below(identity))
         }
         var explanation = await explain(facts)
         explanation.steps = exec.steps
@@ -67,7 +70,7 @@ package struct Explainer: Sendable {
     private func explain(_ facts: ProcessFacts) async -> Explanation {
         let policy = policy.current
         let match = policy.matcher.match(facts)
-        let id = match.workloadID.flatMap(policy.spiffeID(forWorkloadID:))
+        let id = match.workloadID.flatMap(policy.spiffeID(at:))
         let opinion = await opinion(on: facts)
         return Explanation(
             facts: facts, match: match, spiffeID: id?.description, kernel: opinion,
@@ -88,7 +91,7 @@ extension Explainer {
                     facts, holding: current.program.residue(holdingFor: facts), generation: kernel.generation)
             else { return nil }
             let opinion = KernelOpinion(
-                answer: .init(decision), workloadID: handles.workloadID(of: decision.identity),
+                answer: .init(decision), workloadID: handles.workloadID(of: decision.identity)?.text,
                 agrees: decision.slot == current.matcher.firstMatch(facts),
             )
             if opinion.agrees || wait == 0 { return opinion }
@@ -134,11 +137,18 @@ extension Explainer {
     private func notes(
         _ facts: ProcessFacts, _ match: Match, _ policy: EnforcedPolicy, _ opinion: KernelOpinion?,
     ) -> [String] {
-        var notes = Self.notes(on: match)
+        var notes = Self.notes(on: match, facts, policy)
         if policy.snapshot == nil { notes.append("no policy has come from the control plane yet") }
         if opinion?.agrees == false {
             notes.append(
                 "defect: the kernel part decides otherwise than this page; please report it with this output as JSON")
+        }
+        if facts.hidesProcesses {
+            let runtime = HidingRuntime(executable: facts.executable.path)?.rawValue ?? "a runtime"
+            notes.append(
+                "hides its processes: \(runtime): no agent of this host sees what runs in it, so only a selector that asks for "
+                    + "this very binary (process:binary:path or process:binary:hash, whole) gives it an identity, which "
+                    + "everything in it shares then; run an agent inside instead")
         }
         if facts.argumentsTruncated { notes.append("argv was longer than what is kept; the end is missing above") }
         if facts.additionalGroupsTruncated {
@@ -155,14 +165,13 @@ extension Explainer {
         return notes
     }
 
-    private static func notes(on match: Match) -> [String] {
+    private static func notes(on match: Match, _ facts: ProcessFacts, _ policy: EnforcedPolicy) -> [String] {
         switch match {
-        case .workload(_, let because) where because.allSatisfy({ $0.grade == .claimed }):
-            ["rests on claimed facts alone: whoever can start a process can have this identity"]
-        case .workload: []
+        case .workload: policy.accountability(of: facts)?.objection().map { ["the selector " + $0] } ?? []
         case .nameless: ["refused: its connections get no SVID until its workloadID can be told"]
-        case .unmanaged:
+        case .unmanaged(let nearest):
             ["no identity: it connects without an SVID, and MUTUAL listeners of managed workloads refuse it"]
+                + LinkedPaths.notes(on: facts, asked: policy.selectors(of: Set(nearest.map(\.workloadID))))
         }
     }
 
@@ -172,6 +181,12 @@ extension Explainer {
         var notes = found.gaps.sorted { $0.key < $1.key }.map { "\($0.key) cannot be told: \($0.value)" }
         if !kernel.isInScope(pid: facts.key.pid) {
             notes.append("outside the cgroup this agent is attached to: its connections are not touched")
+        }
+        if (try? ProcessFiles(of: facts.key.pid).isReplaced(facts.executable)) == true, !facts.executable.path.isEmpty {
+            notes.append(
+                "its executable was replaced or removed since it was executed: process:binary:path and process:binary:hash hold "
+                    + "for what runs, which is the former file; a restart runs what is at that path then",
+            )
         }
         if facts.predatesAgent {
             notes.append(

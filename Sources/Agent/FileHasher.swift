@@ -1,19 +1,20 @@
 import Crypto
-import Dispatch
 import Foundation
 package import Kernel
+import Limits
 
-/// SHA-256 of files, remembered by what changes whenever their content does.
+/// SHA-256 of files, remembered where nothing can change the file unseen.
 ///
-/// Bounded in every way: two files at a time, so many bytes a second, none larger than a limit. Whoever may start programs
-/// cannot make the agent read without end.
+/// Bounded in every way, as whoever may start programs can make the agent read: so many bytes a second, in turns that are
+/// fair among users, of files that are not too long and hold what they say they hold.
 package actor FileHasher {
-    package struct Limits: Sendable {
-        package var fileBytes: Int64 = 1 << 30
-        package var filesAtOnce = 2
-        package var bytesPerSecond: Int64 = 200_000_000
-        package var remembered = 4096
-        package var chunkBytes = 1 << 20
+    /// What may be read and kept; tests have smaller ones.
+    package struct Bounds: Sendable {
+        package var fileBytes = Limits.Files.bytes
+        package var holeBytes = Limits.Files.holeBytes
+        package var bytesPerSecond = Limits.Files.bytesPerSecond
+        package var remembered = Limits.Files.remembered
+        package var chunkBytes = Limits.Files.chunkBytes
 
         package init() {}
     }
@@ -23,85 +24,116 @@ package actor FileHasher {
         var used: UInt64
     }
 
-    private let limits: Limits
+    private let bounds: Bounds
     private let now: @Sendable () -> Duration
+    private let threads = FileThreads()
     private var pace: ReadingPace
     private var remembered: [OpenFile.Version: Remembered] = [:]
     private var uses: UInt64 = 0
-    private var reading = 0
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var turns = ReadingTurns()
+    private var turnsTaken = 0
+    private var waiting: [ReadingTurns.Ticket: CheckedContinuation<Void, Never>] = [:]
     /// How many files were read, and not remembered from before.
     package private(set) var filesRead = 0
 
     /// Two writes within one tick of the kernel's clock leave the same time of change; the clocks differ by less than this.
     private static let settled = Duration.seconds(2)
-    /// Reading blocks, which threads of the cooperative pool must not.
-    private static let queue = DispatchQueue(label: "tidemark.hash", attributes: .concurrent)
 
     /// - Parameter now: the time since 1970.
-    package init(limits: Limits = Limits(), now: @escaping @Sendable () -> Duration = { .sinceEpoch }) {
-        self.limits = limits
+    package init(bounds: Bounds = Bounds(), now: @escaping @Sendable () -> Duration = { .sinceEpoch }) {
+        self.bounds = bounds
         self.now = now
-        pace = ReadingPace(bytesPerSecond: limits.bytesPerSecond, start: .now)
+        pace = ReadingPace(bytesPerSecond: bounds.bytesPerSecond, start: .now)
     }
 
     /// In lower-case hex.
-    package func hash(of file: OpenFile) async throws -> String {
+    ///
+    /// - Parameters:
+    ///   - user: whose share of the reading it is.
+    ///   - isWanted: asked before each read; where it is false nothing more is read.
+    package func hash(
+        of file: OpenFile, for user: UInt32 = 0, while isWanted: @Sendable () -> Bool = { true },
+    ) async throws -> String {
         let version = try file.version()
-        guard version.bytes <= limits.fileBytes else {
-            throw FileHashError.tooLarge(path: file.path, bytes: version.bytes, limit: limits.fileBytes)
+        guard version.bytes <= bounds.fileBytes else {
+            throw FileHashError.tooLarge(path: file.path, bytes: version.bytes, limit: bounds.fileBytes)
         }
-        if let known = recall(version) { return known }
-        await enter()
-        defer { leave() }
+        // Whoever else may write it can do so in ways that move no time: through a mapping, or a page pinned for direct I/O.
+        let isRoots = file.showsEveryChange
+        if isRoots, let known = recall(version) { return known }
+        guard let ticket = turns.enter(user, bytes: version.bytes) else { throw FileHashError.tooMany(userID: user) }
+        defer { turns.leave(ticket) }
+        await takeTurn(ticket, left: version.bytes)
+        defer { endTurn() }
         // Somebody else may have read it while this one waited.
-        if let known = recall(version) { return known }
+        if isRoots, let known = recall(version) { return known }
+        // Nobody has it open for writing before and after, and its time of change stands still: nobody wrote in between.
+        let isStill = isRoots && now() - version.changed >= Self.settled && file.hasNoWriter
         filesRead += 1
-        let hash = try await read(file, bytes: version.bytes)
+        let hash = try await read(file, version.bytes, for: user, ticket, while: isWanted)
+        let isStillNow = isStill && file.hasNoWriter
         guard try file.version() == version else { throw FileHashError.changed(path: file.path) }
-        if now() - version.changed >= Self.settled { remember(hash, of: version) }
+        if isStillNow { remember(hash, of: version) }
         return hash
     }
 
-    private func read(_ file: OpenFile, bytes: Int64) async throws -> String {
+    /// Begins and ends with a turn taken.
+    private func read(
+        _ file: OpenFile, _ bytes: Int64, for user: UInt32, _ ticket: ReadingTurns.Ticket,
+        while isWanted: @Sendable () -> Bool,
+    ) async throws -> String {
         var digest = SHA256()
         var offset: Int64 = 0
+        var holes = HoleBudget(bytes: bounds.holeBytes)
         while true {
             try Task.checkCancellation()
-            let wait = pace.take(min(Int64(limits.chunkBytes), bytes - offset), at: .now)
-            if wait > .zero { try await Task.sleep(for: wait) }
-            let chunk = try await Self.chunk(of: file, upTo: limits.chunkBytes, at: offset)
-            if chunk.isEmpty { break }
-            offset += Int64(chunk.count)
+            guard isWanted() else { throw FileHashError.notWanted(path: file.path) }
+            let piece = try await piece(of: file, at: offset, before: bytes, for: user, ticket)
+            if case .end = piece { break }
+            guard holes.take(piece) else { throw FileHashError.sparse(path: file.path, limit: bounds.holeBytes) }
+            offset += piece.bytes
             // It grows while it is read.
             guard offset <= bytes else { throw FileHashError.changed(path: file.path) }
-            digest.update(data: chunk)
+            digest.update(piece)
+            // Asked for before anybody else is let in, so that what is nearly read comes to its end.
+            turnsTaken -= 1
+            await takeTurn(ticket, left: bytes - offset)
         }
-        return digest.finalize().map { byte in
-            let text = String(byte, radix: 16)
-            return byte < 16 ? "0" + text : text
-        }.joined()
+        return digest.finalize().hexadecimal
     }
 
-    private static func chunk(of file: OpenFile, upTo count: Int, at offset: Int64) async throws -> [UInt8] {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try file.read(upTo: count, at: offset) }) }
+    private func piece(
+        of file: OpenFile, at offset: Int64, before end: Int64, for user: UInt32, _ ticket: ReadingTurns.Ticket,
+    ) async throws -> OpenFile.Piece {
+        let chunk = bounds.chunkBytes
+        let wait = pace.take(min(Int64(chunk), end - offset), at: .now)
+        if wait > .zero { try await Task.sleep(for: wait) }
+        let start = ContinuousClock.now
+        // A file system that keeps a turn waiting is paid for like one that delivers at full rate.
+        defer { turns.charge(ticket, (ContinuousClock.now - start).bytes(at: bounds.bytesPerSecond)) }
+        return try await threads.run(for: user) { try file.piece(upTo: chunk, at: offset, before: end) }
+    }
+
+    // MARK: Turns
+
+    private func takeTurn(_ ticket: ReadingTurns.Ticket, left: Int64) async {
+        await withCheckedContinuation { continuation in
+            turns.wait(ticket, left: left)
+            waiting[ticket] = continuation
+            grantTurns()
         }
     }
 
-    // MARK: At most so many at once
-
-    private func enter() async {
-        guard reading >= limits.filesAtOnce else {
-            reading += 1
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
+    private func endTurn() {
+        turnsTaken -= 1
+        grantTurns()
     }
 
-    /// The next one takes the place over.
-    private func leave() {
-        if waiting.isEmpty { reading -= 1 } else { waiting.removeFirst().resume() }
+    private func grantTurns() {
+        while turnsTaken < Limits.Files.turnsAtOnce, let ticket = turns.grant(Int64(bounds.chunkBytes)) {
+            turnsTaken += 1
+            waiting.removeValue(forKey: ticket)?.resume()
+        }
     }
 
     // MARK: What was read before
@@ -116,9 +148,9 @@ package actor FileHasher {
     private func remember(_ hash: String, of version: OpenFile.Version) {
         uses += 1
         remembered[version] = Remembered(hash: hash, used: uses)
-        guard remembered.count > limits.remembered else { return }
+        guard remembered.count > bounds.remembered else { return }
         // A quarter at a time, as looking for the oldest looks at all of them.
-        let oldest = remembered.sorted { $0.value.used < $1.value.used }.prefix(max(1, limits.remembered / 4))
+        let oldest = remembered.sorted { $0.value.used < $1.value.used }.prefix(max(1, bounds.remembered / 4))
         for (version, _) in oldest { remembered[version] = nil }
     }
 }
@@ -127,6 +159,9 @@ package actor FileHasher {
 package enum FileHashError: Error, Equatable, CustomStringConvertible {
     case tooLarge(path: String, bytes: Int64, limit: Int64)
     case changed(path: String)
+    case sparse(path: String, limit: Int64)
+    case tooMany(userID: UInt32)
+    case notWanted(path: String)
 
     package var description: String {
         switch self {
@@ -134,7 +169,59 @@ package enum FileHashError: Error, Equatable, CustomStringConvertible {
             "\(path) has \(bytes) bytes, and no more than \(limit) are hashed; select the program by another key"
         case .changed(let path):
             "\(path) changed while it was read; it is read again when it is needed again"
+        case .sparse(let path, let limit):
+            "\(path) has holes of more than \(limit) bytes, where nothing is stored; fill them (cp --sparse=never)"
+        case .tooMany(let user):
+            "too many files that processes of uid \(user) run wait to be hashed; start fewer programs at once"
+        case .notWanted(let path): "\(path) was not hashed to its end: the process that ran it has ended"
         }
+    }
+}
+
+/// How much of a file may be holes.
+private struct HoleBudget {
+    var bytes: Int64
+
+    /// - Returns: false where it is spent.
+    mutating func take(_ piece: OpenFile.Piece) -> Bool {
+        if case .hole(let length) = piece { bytes -= length }
+        return bytes >= 0
+    }
+}
+
+extension OpenFile.Piece {
+    fileprivate var bytes: Int64 {
+        switch self {
+        case .data(let bytes): Int64(bytes.count)
+        case .hole(let length): length
+        case .end: 0
+        }
+    }
+}
+
+extension SHA256 {
+    private static let zeros = [UInt8](repeating: 0, count: Limits.Files.chunkBytes)
+
+    fileprivate mutating func update(_ piece: OpenFile.Piece) {
+        switch piece {
+        case .data(let bytes): update(data: bytes)
+        case .hole(var length):
+            while length > 0 {
+                let part = min(length, Int64(Self.zeros.count))
+                update(data: Self.zeros.prefix(Int(part)))
+                length -= part
+            }
+        case .end: break
+        }
+    }
+}
+
+extension SHA256Digest {
+    var hexadecimal: String {
+        map { byte in
+            let text = String(byte, radix: 16)
+            return byte < 16 ? "0" + text : text
+        }.joined()
     }
 }
 
@@ -159,5 +246,7 @@ struct ReadingPace {
 }
 
 extension Duration {
+    fileprivate func bytes(at bytesPerSecond: Int64) -> Int64 { Int64(self / .seconds(1) * Double(bytesPerSecond)) }
+
     package static var sinceEpoch: Duration { .seconds(Date().timeIntervalSince1970) }
 }

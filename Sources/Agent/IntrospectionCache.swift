@@ -2,29 +2,58 @@ import ControlPlaneAPI
 import Crypto
 import Foundation
 package import Gateway
+import Limits
 import Proxy
 package import SPIFFE
 
 /// What the control plane said of tokens that were presented on this host; kept until the token ends or a snapshot revokes it.
 package actor IntrospectionCache: TokenIntrospector {
-    private struct Key: Hashable {
+    /// Bounded: what does not fit is asked again.
+    struct Answers {
+        let limit: Int
+        private var entries: [Key: Entry] = [:]
+        private var sweptAt = Date.distantPast
+
+        init(limit: Int) { self.limit = limit }
+
+        func status(_ key: Key, at now: Date) -> TokenStatus? {
+            entries[key].flatMap { $0.until > now ? $0.status : nil }
+        }
+
+        mutating func keep(_ entry: Entry, _ key: Key) {
+            let now = Date()
+            // Looked through once a second at most, however many come.
+            if entries.count >= limit, now.timeIntervalSince(sweptAt) > 1 {
+                sweptAt = now
+                entries = entries.filter { $0.value.until > now }
+            }
+            if entries.count < limit || entries[key] != nil { entries[key] = entry }
+        }
+
+        mutating func revise(_ change: (TokenStatus) -> TokenStatus) {
+            entries = entries.mapValues { Entry(status: change($0.status), until: $0.until) }
+        }
+    }
+
+    struct Key: Hashable {
         let tokenHash: [UInt8]
         let server: SPIFFEID
     }
 
-    private struct Entry {
+    struct Entry {
         let status: TokenStatus
         let until: Date
     }
 
     private let link: ControlPlaneLink
     private let svids: SVIDKeeper
-    private var entries: [Key: Entry] = [:]
+    private var entries = Answers(limit: Limits.Tokens.active)
+    /// Apart: whoever presents tokens that are none displaces no good one.
+    private var refusals = Answers(limit: Limits.Tokens.inactive)
     private var revoked: Set<String> = []
     private var withdrawn: Set<SPIFFEID> = []
     /// "No" is asked again soon: it may have been said before a grant.
     private static let inactiveLifetime: TimeInterval = 2
-    private static let limit = 20_000
 
     package init(link: ControlPlaneLink, svids: SVIDKeeper) {
         self.link = link
@@ -33,11 +62,12 @@ package actor IntrospectionCache: TokenIntrospector {
 
     package func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
         let key = Key(tokenHash: Array(SHA256.hash(data: Data(token.utf8))), server: server)
-        if let entry = entries[key], entry.until > Date() { return entry.status }
+        let now = Date()
+        if let status = entries.status(key, at: now) ?? refusals.status(key, at: now) { return status }
         let client = try await link.client(as: svids.svid(for: server, process: nil))
         let status = revised(Self.status(try await client.introspect(token: token, clientID: server)))
-        if entries.count >= Self.limit { entries = entries.filter { $0.value.until > Date() } }
-        if entries.count < Self.limit { entries[key] = Entry(status: status, until: Self.expiry(of: status)) }
+        let entry = Entry(status: status, until: Self.expiry(of: status))
+        if case .active = status { entries.keep(entry, key) } else { refusals.keep(entry, key) }
         return status
     }
 
@@ -45,7 +75,7 @@ package actor IntrospectionCache: TokenIntrospector {
     package func revoke(tokens: [String], subjects: [SPIFFEID]) {
         revoked = Set(tokens)
         withdrawn = Set(subjects)
-        entries = entries.mapValues { Entry(status: revised($0.status), until: $0.until) }
+        entries.revise(revised)
     }
 
     private func revised(_ status: TokenStatus) -> TokenStatus {

@@ -1,9 +1,17 @@
 import Kernel
+import Limits
+import Proxy
 import SPIFFE
 import Synchronization
 import Workloads
 
-/// What the kernel part tells, turned into what the agent does about it.
+/// What the kernel part tells, turned into what the agent does about it. Three streams with three promises, see
+/// docs/decisions/0011-nothing-leaves-for-lack-of-knowledge.md:
+///
+/// - what policy needs displaces nothing and is displaced by nothing; where any of it is lost, everything it could have been
+///   about is looked at again;
+/// - what operators are told comes soon, or is lost and counted;
+/// - what the audit keeps is complete in number, not record by record: repeated refusals are one.
 ///
 /// Nothing here waits for files, namespaces or the network: that is done beside, in bounded number. What a full queue
 /// drops is asked again by the process's next connection.
@@ -13,19 +21,33 @@ struct KernelEventLoop: Sendable {
     let handles: HandleTable
     let policy: PolicyBoard
     let attestor: Attestor
-    let enforcer: Enforcer
+    let reconsideration: Reconsideration
+    let proxy: LoopbackProxy
     let journal: AgentJournal
     let svids: SVIDKeeper
     let listenersChanged: @Sendable () -> Void
 
+    /// Files are opened as soon as a process is told of, whoever is being hashed.
+    private let openings = WorkQueue(workers: 16, capacity: 4096)
     private let examinations = WorkQueue(workers: 8, capacity: 4096)
     private let arrivals = WorkQueue(workers: 4, capacity: 65536)
+    private let changes = ChangedProcesses()
     private let identities = IdentifiedProcesses()
 
     func run() async {
+        let refusals = KernelRefusals(kernel: kernel, journal: journal)
         await withDiscardingTaskGroup { group in
+            group.addTask { await openings.run() }
             group.addTask { await examinations.run() }
             group.addTask { await arrivals.run() }
+            group.addTask { await changes.run(reconsideration) }
+            group.addTask { await watchLosses() }
+            if kernel.lsmGuard != .attached {
+                group.addTask { await CredentialWatch.run(proxy, kernel) { take(.credentialsChanged($0)) } }
+            }
+            group.addTask { await refusals.run() }
+            group.addTask { await journal.run() }
+            group.addTask { for await notice in kernel.notices { take(notice, refusals) } }
             for await event in kernel.events { take(event) }
         }
     }
@@ -33,32 +55,57 @@ struct KernelEventLoop: Sendable {
     private func take(_ event: KernelEvent) {
         switch event {
         case .listenerOpened, .listenerClosed: listenersChanged()
-        case .identified(let process, let handle): arrivals.add { await identified(process, handle) }
         case .unserved(let process, network: _): arrivals.add { await serve(process) }
-        case .undecided(let process): examinations.add { await decide(process) }
-        case .credentialsChanged(let process, let handle):
-            arrivals.add {
-                await enforcer.reconsider(process, formerly: handle)
-                listenersChanged()
-            }
-        case .refused(let process, destination: let destination, let reason):
-            journal.recordRefusal(process, destination: destination, reason: "\(reason) (\(destination))")
+        case .undecided(let process): openings.add { await examine(process) }
+        case .credentialsChanged(let process):
+            changes.note(process, on: .otherCredentials, hasDirect: true)
+            listenersChanged()
+        case .executed(let process, let connections):
+            changes.note(process, on: .executed, hasDirect: connections.contains(.direct))
         }
+    }
+
+    private func take(_ notice: KernelNotice, _ refusals: KernelRefusals) {
+        switch notice {
+        case .identified(let process, let handle): arrivals.add { await identified(process, handle) }
+        case .refused(let refusal): refusals.take(refusal)
+        }
+    }
+
+    /// Whatever was not told is in the kernel part's tables.
+    private func watchLosses() async {
+        var known = kernel.statistics().eventsLost
+        while (try? await Task.sleep(for: Self.lossInterval)) != nil {
+            let lost = kernel.statistics().eventsLost
+            guard lost > known else { continue }
+            known = lost
+            listenersChanged()
+            for (process, connections) in kernel.connected() {
+                changes.note(process, on: .unseen, hasDirect: connections.contains(.direct))
+            }
+        }
+    }
+
+    private static let lossInterval = Duration.seconds(1)
+
+    private func examine(_ process: ProcessKey) async {
+        await attestor.open(process)
+        examinations.add { await decide(process) }
     }
 
     /// Before its first connection, mostly: the kernel part asks at exec.
     private func decide(_ process: ProcessKey) async {
         let match = await attestor.decide(process)
         if let workloadID = match?.workloadID { await announce(process, workloadID) }
-        if (try? kernel.listeners().contains { $0.process == process }) ?? true { listenersChanged() }
+        if kernel.listeners().contains(where: { $0.process == process }) { listenersChanged() }
     }
 
     private func identified(_ process: ProcessKey, _ handle: IdentityHandle) async {
-        guard let text = handles.workloadID(of: handle), let template = try? WorkloadIDTemplate(text) else {
-            return await serve(process)
+        switch handles.workloadID(of: handle) {
+        case nil: await serve(process)
+        case .fixed(let path)?: await announce(process, path)
+        case .template?: await announce(process, await attestor.decide(process)?.workloadID)
         }
-        let workloadID = template.isTemplate ? await attestor.decide(process)?.workloadID : text
-        await announce(process, workloadID)
     }
 
     /// The kernel part sees every process start, and the sockets of those in scope alone.
@@ -66,9 +113,9 @@ struct KernelEventLoop: Sendable {
         if kernel.isInScope(pid: process.pid) { await networks.needed(by: process) }
     }
 
-    private func announce(_ process: ProcessKey, _ workloadID: String?) async {
+    private func announce(_ process: ProcessKey, _ path: SPIFFEPath?) async {
         await serve(process)
-        guard let workload = workloadID.flatMap(policy.current.spiffeID(forWorkloadID:)),
+        guard let workload = path.flatMap(policy.current.spiffeID(at:)),
             identities.note(process, as: workload, isAlive: kernel.isAlive)
         else { return }
         journal.recordIdentified(process, as: workload)
@@ -80,13 +127,11 @@ struct KernelEventLoop: Sendable {
 /// As whom processes were announced last: the kernel part tells of a process again that user space had decided.
 private final class IdentifiedProcesses: Sendable {
     private let announced = Mutex<[ProcessKey: SPIFFEID]>([:])
-    private static let limit = 16384
-
     /// - Returns: whether that is new.
     func note(_ process: ProcessKey, as workload: SPIFFEID, isAlive: (ProcessKey) -> Bool) -> Bool {
         announced.withLock { table in
-            if table.count >= Self.limit { table = table.filter { isAlive($0.key) } }
-            if table.count >= Self.limit { table.removeAll() }
+            if table.count >= Limits.Identities.announced { table = table.filter { isAlive($0.key) } }
+            if table.count >= Limits.Identities.announced { table.removeAll() }
             return table.updateValue(workload, forKey: process) != workload
         }
     }

@@ -1,4 +1,5 @@
 package import Kernel
+import Limits
 package import NIOCore
 package import Proxy
 package import SPIFFE
@@ -10,17 +11,19 @@ package struct KernelFlows: FlowSource {
     private let policy: PolicyBoard
     private let handles: HandleTable
     private let attestor: Attestor
+    private let standings: Standings
     /// How long a connection is held while it is found out whose it is.
     private let patience: Duration
 
     package init(
         kernel: KernelSession, policy: PolicyBoard, handles: HandleTable, attestor: Attestor,
-        patience: Duration = .seconds(5),
+        standings: Standings, patience: Duration = Limits.Wait.identity,
     ) {
         self.kernel = kernel
         self.policy = policy
         self.handles = handles
         self.attestor = attestor
+        self.standings = standings
         self.patience = patience
     }
 
@@ -31,26 +34,35 @@ package struct KernelFlows: FlowSource {
         }
         do {
             guard let workloadID = try await workloadID(of: flow) else {
+                // Fail closed: it takes itself for protected.
+                if flow.wasManaged, policy.current.isManagedPlace(flow.destination, from: flow.network) {
+                    throw FlowError.disowned
+                }
                 return .plain(process: flow.process, destination: destination)
             }
-            guard let workload = policy.current.spiffeID(forWorkloadID: workloadID) else {
+            guard let workload = policy.current.spiffeID(at: workloadID) else {
                 throw FlowError.formerPolicy
             }
-            return .workload(OutboundFlow(process: flow.process, workload: workload, destination: destination))
+            return .workload(
+                OutboundFlow(
+                    opener: flow.opener, workload: workload, destination: destination,
+                    placeIsKnown: flow.placeIsKnown))
         } catch {
             return .refused(process: flow.process, reason: "\(error)")
         }
     }
 
     /// - Returns: nil for a process that has no identity after all.
-    private func workloadID(of flow: KernelFlow) async throws -> String? {
+    private func workloadID(of flow: KernelFlow) async throws -> SPIFFEPath? {
         if flow.identity == .undecided { return try await match(flow) }
-        guard let text = handles.workloadID(of: flow.identity) else { throw FlowError.formerPolicy }
-        let template = try WorkloadIDTemplate(text)
-        return template.isTemplate ? try template.expand(try await attest(flow).facts) : text
+        switch handles.workloadID(of: flow.identity) {
+        case nil: throw FlowError.formerPolicy
+        case .fixed(let path)?: return path
+        case .template(let template)?: return try template.expand(try await attest(flow).facts)
+        }
     }
 
-    private func match(_ flow: KernelFlow) async throws -> String? {
+    private func match(_ flow: KernelFlow) async throws -> SPIFFEPath? {
         switch try await attest(flow).match {
         case .workload(let workloadID, _): workloadID
         case .nameless(let template, let reason, _): throw FlowError.nameless(template: template, reason: reason)
@@ -64,21 +76,44 @@ package struct KernelFlows: FlowSource {
         return try await FirstAnswer.of(task, within: patience) { FlowError.tooLate($0) }
     }
 
-    package func prepareUpstream(descriptor: CInt, client: SocketAddress) throws {
+    /// Cheap where the process has neither executed anything since nor changed its ids, and no other policy has come.
+    package func objection(to opened: OpenedConnection) async -> String? {
+        guard let occasion = occasion(since: opened.opener) else { return nil }
+        return await standings.objection(to: opened, on: occasion)
+    }
+
+    /// Why it has to be asked again who the process is: what happened before the connection was among the live ones.
+    private func occasion(since opener: Opener) -> Occasion? {
+        if kernel.generation.number != opener.generation { return .policy }
+        guard kernel.isRunning(ProcessImage(process: opener.process, number: opener.image)) else { return .executed }
+        return kernel.ids(of: opener.process) == opener.ids ? nil : .otherCredentials
+    }
+
+    package func prepareUpstream(descriptor: CInt, client: SocketAddress, for workload: SPIFFEID?) throws {
         guard let endpoint = InternetEndpoint(client) else { return }
-        try kernel.prepareUpstream(fd: descriptor, client: endpoint)
+        try kernel.prepareUpstream(fd: descriptor, client: endpoint, for: handle(of: workload))
+    }
+
+    /// `.none`: of any workload. The kernel part knows those of a template by the template or by what it was made to.
+    private func handle(of workload: SPIFFEID?) -> IdentityHandle {
+        guard let workload, case let workloadID? = policy.current.identity(of: workload)?.workloadID,
+            workloadID.template == nil
+        else { return .none }
+        return handles.handles(for: [workloadID])[workloadID] ?? .none
     }
 }
 
 /// Why a redirected connection has no identity to go with.
 enum FlowError: Error, CustomStringConvertible {
     case formerPolicy
-    case nameless(template: String, reason: String)
+    case disowned
+    case nameless(template: WorkloadName, reason: String)
     case tooLate(Duration)
 
     var description: String {
         switch self {
         case .formerPolicy: "decided by a policy that is no longer in force; connect again"
+        case .disowned: "\(KernelRefusal.Reason.disowned)"
         case .nameless(let template, let reason): "no identity can be made of \(template): \(reason)"
         case .tooLate(let patience):
             "it was not known within \(patience) which identity the process has; connect again"
@@ -120,26 +155,38 @@ package struct AgentRoutes: RoutePolicy {
         return current.inbound(destination: endpoint, workload: workload)
     }
 
+    package func inbound(draining workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> InboundRoute? {
+        guard let endpoint = InternetEndpoint(destination) else { return nil }
+        let current = policy.current
+        guard !current.isTaken(endpoint, network: network) else { return nil }
+        return current.inbound(destination: endpoint, workload: workload)
+    }
+
     /// A connection can be faster than the event of its listener: then the kernel's own table knows.
     private func newListener(
         at destination: InternetEndpoint, network: UInt64, _ current: EnforcedPolicy,
     ) -> SPIFFEID? {
         let candidates = [destination] + destination.wildcards
-        let sockets = ((try? kernel.listeners()) ?? []).filter { $0.network == network }
-        return candidates.lazy
-            .compactMap { candidate in sockets.first { $0.endpoint == candidate } }
-            .compactMap { self.workloadID(of: $0).flatMap(current.spiffeID(forWorkloadID:)) }
-            .first
+        let sockets = kernel.listeners().filter { $0.network == network }
+        guard
+            let place = candidates.first(where: { candidate in sockets.contains { $0.endpoint == candidate } })
+        else { return nil }
+        let workloads = Set(
+            sockets.filter { $0.endpoint == place }
+                .map { workloadID(of: $0).flatMap(current.spiffeID(at:)) })
+        // Of several at one place all have to be the same workload's.
+        return workloads.count == 1 ? workloads.first ?? nil : nil
     }
 
     /// - Returns: nil where it cannot be told at once, and the connection is refused: the next one finds it decided.
-    private func workloadID(of socket: ListeningSocket) -> String? {
-        guard let text = handles.workloadID(of: socket.identity), let template = try? WorkloadIDTemplate(text) else {
-            return nil
+    private func workloadID(of socket: ListeningSocket) -> SPIFFEPath? {
+        switch handles.workloadID(of: socket.identity) {
+        case nil: return nil
+        case .fixed(let path)?: return path
+        case .template(let template)?:
+            guard let record = kernel.record(of: socket.process.pid), record.image == socket.image else { return nil }
+            return try? template.expand(record.facts.running(as: socket.credentials))
         }
-        guard template.isTemplate else { return text }
-        let facts = kernel.facts(of: socket.process.pid).flatMap { $0.key == socket.process ? $0 : nil }
-        return facts.flatMap { try? template.expand($0.running(as: socket.credentials)) }
     }
 }
 
@@ -164,5 +211,11 @@ extension InternetEndpoint {
     var wildcards: [InternetEndpoint] {
         let families: [InternetAddress] = address.isIPv4 ? [.wildcardIPv4, .wildcardIPv6] : [.wildcardIPv6]
         return families.map { InternetEndpoint(address: $0, port: port) }
+    }
+}
+
+extension KernelFlow {
+    fileprivate var opener: Opener {
+        Opener(process: process, image: image.number, generation: generation.number, ids: processCredentials)
     }
 }

@@ -26,6 +26,9 @@ package struct MetricsPage: Sendable {
             + Self.counter("kernel_listeners_lost", counters.listenersLost, "Listeners without a record: unreachable.")
             + Self.counter("kernel_decisions_lost", counters.decisionsLost, "Decisions not made or kept: refused.")
             + Self.counter("kernel_flows_lost", counters.flowsLost, "Redirected connections without a record: refused.")
+            + Self.counter("kernel_unknown_places", counters.unknownPlaces, "Connections to where nobody is known.")
+            + Self.counter("kernel_datagrams_refused", counters.datagramsRefused, "Datagrams that no egress lists.")
+            + Self.counter("kernel_notices_lost", counters.noticesLost, "Notices for operators that found no room.")
             + Self.counter("kernel_events_lost", counters.eventsLost, "Events the agent was not told.")
     }
 
@@ -78,7 +81,15 @@ package struct MetricsPage: Sendable {
             + samples.map { "tidemark_\(name)\($0.labels) \($0.value)" }
     }
 
+    /// By scalars: a line feed behind a carriage return, or a quote with an accent, is one too.
     private static func escaped(_ text: String) -> String {
-        text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+        text.unicodeScalars.reduce(into: "") { escaped, scalar in
+            switch scalar {
+            case "\\": escaped += "\\\\"
+            case "\"": escaped += "\\\""
+            case "\n": escaped += "\\n"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
     }
 }

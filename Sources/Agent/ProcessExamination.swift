@@ -19,19 +19,31 @@ enum Finding: Sendable, Equatable {
 struct ProcessExamination: Sendable {
     let facts: ProcessFacts
     let hasher: FileHasher
+    let interpreters: KnownInterpreters
+    /// Asked before each read of a file: whether the process is still there.
+    var isWanted: @Sendable () -> Bool = { true }
 
     /// Files, opened at one moment; who asked sees after it that the process still is the same image.
     struct Opened: Sendable {
-        var executable: Result<OpenFile, KernelError>?
-        var script: Result<FoundScript?, KernelError>?
+        var executable: Result<OpenFile, FileError>?
+        var script: Result<FoundScript?, ScriptDoubt>?
+        /// Why none of them was.
+        var refusal: String?
     }
 
-    private static let queue = DispatchQueue(label: "tidemark.open", attributes: .concurrent)
+    /// What is opened, at all.
+    static let files: Set<SelectorKey> = [.binaryHash, .scriptPath, .scriptHash]
 
-    /// File systems can take their time, so not on a thread of the cooperative pool.
+    private static let threads = FileThreads()
+
+    /// File systems can take their time, so not on a thread of the cooperative pool; one that does not answer is not waited
+    /// for without end.
     func open(_ keys: Set<SelectorKey>) async -> Opened {
-        await withCheckedContinuation { continuation in
-            Self.queue.async { continuation.resume(returning: openNow(keys)) }
+        guard !keys.isDisjoint(with: Self.files) else { return Opened() }
+        do {
+            return try await Self.threads.run(for: facts.realUserID) { openNow(keys) }
+        } catch {
+            return Opened(refusal: "\(error)")
         }
     }
 
@@ -39,16 +51,22 @@ struct ProcessExamination: Sendable {
         let files = ProcessFiles(of: facts.key.pid)
         var opened = Opened()
         if keys.contains(.binaryHash) {
-            opened.executable = Result { () throws(KernelError) in try files.executable(facts.executable) }
+            opened.executable = Result { () throws(FileError) in try files.executable(facts.executable) }
         }
         if keys.contains(.scriptPath) || keys.contains(.scriptHash) {
-            opened.script = Result { () throws(KernelError) in try FoundScript.of(facts, files) }
+            opened.script = Result { () throws(ScriptDoubt) in
+                try FoundScript.of(facts, files, interpreters: interpreters)
+            }
         }
         return opened
     }
 
     func findings(_ keys: Set<SelectorKey>, _ opened: Opened) async -> [SelectorKey: Finding] {
         var findings: [SelectorKey: Finding] = [:]
+        if let refusal = opened.refusal {
+            for key in keys.intersection(Self.files) { findings[key] = .unknown(refusal, isLasting: false) }
+            return findings
+        }
         if let executable = opened.executable { findings[.binaryHash] = await hash(executable) }
         switch opened.script {
         case nil: break
@@ -56,8 +74,10 @@ struct ProcessExamination: Sendable {
             findings[.scriptPath] = .absent
             findings[.scriptHash] = .absent
         case .success(let script?):
-            findings[.scriptPath] = .text(script.path)
-            if keys.contains(.scriptHash) { findings[.scriptHash] = await hash(.success(script.file)) }
+            findings[.scriptPath] = .text(script.found.path)
+            guard keys.contains(.scriptHash) else { break }
+            let hash = await hash(.success(script.found.file))
+            findings[.scriptHash] = await isStillThere(script) ? hash : .replaced(script)
         case .failure(let error):
             findings[.scriptPath] = .unknown("\(error)", isLasting: error.isLasting)
             findings[.scriptHash] = findings[.scriptPath]
@@ -65,8 +85,19 @@ struct ProcessExamination: Sendable {
         return findings
     }
 
-    private func hash(_ file: Result<OpenFile, KernelError>) async -> Finding {
-        do { return .text(try await hasher.hash(of: file.get())) } catch let error as KernelError {
+    /// Whether the process would find the same file now. Where somebody puts files in each other's place, which of them the
+    /// interpreter has opened cannot be told.
+    private func isStillThere(_ script: FoundScript) async -> Bool {
+        guard case .success(let again?)? = await open([.scriptHash]).script,
+            let now = try? again.found.file.version(), let before = try? script.found.file.version()
+        else { return false }
+        return now.device == before.device && now.inode == before.inode
+    }
+
+    private func hash(_ file: Result<OpenFile, FileError>) async -> Finding {
+        do { return .text(try await hasher.hash(of: file.get(), for: facts.realUserID, while: isWanted)) } catch let
+            error as FileError
+        {
             return .unknown("\(error)", isLasting: error.isLasting)
         } catch let error as FileHashError {
             return .unknown("\(error)", isLasting: error.isLasting)
@@ -76,17 +107,36 @@ struct ProcessExamination: Sendable {
     }
 }
 
-extension FileHashError {
-    fileprivate var isLasting: Bool { if case .tooLarge = self { true } else { false } }
+extension Finding {
+    fileprivate static func replaced(_ script: FoundScript) -> Finding {
+        .unknown(
+            "another file came to \(script.found.path) while it was looked at, and which of them runs is not known; "
+                + "restart the program", isLasting: true)
+    }
 }
 
-extension KernelError {
-    /// Want of descriptors or memory passes, and so does trouble with a disk.
+extension FileHashError {
     fileprivate var isLasting: Bool {
-        if case .fileRefused(_, let code) = self {
-            [ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG].contains(code)
-        } else {
-            true
+        switch self {
+        case .tooLarge, .sparse: true
+        case .changed, .tooMany, .notWanted: false
+        }
+    }
+}
+
+extension ScriptDoubt {
+    fileprivate var isLasting: Bool { if case .file(let error) = self { error.isLasting } else { true } }
+}
+
+extension FileError {
+    /// Want of descriptors or memory passes, and so does trouble with a disk. What /proc does not show is no file that is
+    /// missing: a thread that was asked has ended, and another one is asked the next time.
+    fileprivate var isLasting: Bool {
+        switch self {
+        case .refused(let path, let code):
+            !path.hasPrefix("/proc/") && [ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG].contains(code)
+        case .threadRefused, .rightsRefused: false
+        default: true
         }
     }
 }

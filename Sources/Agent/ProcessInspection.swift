@@ -1,13 +1,16 @@
 package import Kernel
+import SPIFFE
 package import Workloads
 
 /// Everything there is to know of a live process, whatever the policy asks: for explanations and drafts.
 ///
 /// Decides nothing, and tells the kernel part nothing.
 package struct ProcessInspection: Sendable {
+    /// All that can be known of one image of a process.
     package struct Found: Sendable {
         package var facts: ProcessFacts
         package let image: ProcessImage
+        var lineage = Lineage.unknown
         /// What could not be found, with the reason.
         package let gaps: [SelectorKey: String]
     }
@@ -15,20 +18,20 @@ package struct ProcessInspection: Sendable {
     private let kernel: KernelSession
     private let policy: PolicyBoard
     private let hasher: FileHasher
+    let interpreters: KnownInterpreters
 
-    /// How far up the ancestors are looked at, as the attestor does.
-    private static let generations = 32
-
-    package init(kernel: KernelSession, policy: PolicyBoard, hasher: FileHasher) {
+    package init(kernel: KernelSession, policy: PolicyBoard, hasher: FileHasher, interpreters: KnownInterpreters) {
         self.kernel = kernel
         self.policy = policy
         self.hasher = hasher
+        self.interpreters = interpreters
     }
 
     /// - Returns: nil for a process that is gone or of which nothing is recorded.
     package func inspect(pid: Int32) async -> Found? {
         guard let record = kernel.record(of: pid), var found = await files(of: record) else { return nil }
-        await addKin(to: &found.facts)
+        found.lineage = await lineage(of: found.facts)
+        found.facts = found.facts.of(found.lineage)
         return found
     }
 
@@ -40,7 +43,10 @@ package struct ProcessInspection: Sendable {
 
     private func files(of record: (facts: ProcessFacts, image: ProcessImage)) async -> Found? {
         let keys: Set<SelectorKey> = [.binaryHash, .scriptPath, .scriptHash]
-        let examination = ProcessExamination(facts: record.facts, hasher: hasher)
+        let examination = ProcessExamination(facts: record.facts, hasher: hasher, interpreters: interpreters) {
+            [kernel] in
+            kernel.isRunning(record.image)
+        }
         let opened = await examination.open(keys)
         // What was opened belongs to the image that was asked about only if the process is that image still.
         guard kernel.isRunning(record.image) else { return nil }
@@ -51,32 +57,25 @@ package struct ProcessInspection: Sendable {
     }
 
     /// Who started it, and who started those: the eldest is decided first.
-    private func addKin(to facts: inout ProcessFacts) async {
+    private func lineage(of facts: ProcessFacts) async -> Lineage {
         let matcher = policy.current.matcher
-        var identities: [String] = []
-        var parent: String?
-        for ancestor in line(of: facts).reversed() {
+        var lineage = Lineage.unknown
+        for ancestor in kernel.line(above: facts).reversed() {
             var facts = ancestor.facts
             if matcher.needsUserSpace(facts), let found = await files(of: ancestor) { facts = found.facts }
-            facts.parentIdentity = parent
-            facts.ancestorIdentities = identities
-            parent = matcher.verdict(on: facts).workloadID
-            if let parent { identities.insert(parent, at: 0) }
+            lineage = lineage.below(matcher.verdict(on: facts.of(lineage)).workloadID)
         }
-        facts.parentIdentity = parent
-        facts.ancestorIdentities = identities
+        return lineage
     }
+}
 
-    /// Nearest first. Of one that has ended nothing is known, nor of those before it.
-    private func line(of facts: ProcessFacts) -> [(facts: ProcessFacts, image: ProcessImage)] {
-        var line: [(facts: ProcessFacts, image: ProcessImage)] = []
-        var child = facts
-        while line.count < Self.generations, let key = child.parent, key.startTime < child.key.startTime,
-            let record = kernel.record(of: key.pid), record.image.process == key
-        {
-            line.append(record)
-            child = record.facts
+extension ProcessRecords {
+    /// The processes above one as they are now, nearest first.
+    func line(
+        above facts: ProcessFacts, upTo limit: Int = Lineage.generations
+    ) -> [(facts: ProcessFacts, image: ProcessImage)] {
+        Lineage.line(above: facts, upTo: limit) { key in
+            record(of: key.pid).flatMap { $0.image.process == key ? ($0, $0.facts) : nil }
         }
-        return line
     }
 }

@@ -1,7 +1,6 @@
 import ControlPlaneAPI
 import Crypto
-import Foundation
-import Glibc
+import Kernel
 import Workloads
 
 /// Finds the file a command names, as execvp(3) does.
@@ -51,35 +50,20 @@ struct ProgramSearch {
 
 /// A file's status, symbolic links followed.
 struct FileOnDisk {
-    let isRegular: Bool
-    let inode: UInt64
-    private let bytes: Int64
-    private let deviceNumber: UInt64
-    /// The lower twelve bits of st_mode.
-    private let mode: Int
-    private let owner: UInt32
-    private let group: UInt32
+    private let status: FileStatus
 
     /// nil where there is none.
     init?(_ path: String) {
-        let found = try? FileManager.default.attributesOfItem(atPath: Self.real(path))
-        guard let found else { return nil }
-        func number(_ key: FileAttributeKey) -> UInt64 { (found[key] as? NSNumber)?.uint64Value ?? 0 }
-        isRegular = found[.type] as? FileAttributeType == .typeRegular
-        inode = number(.systemFileNumber)
-        bytes = Int64(clamping: number(.size))
-        deviceNumber = number(.deviceIdentifier)
-        mode = Int(number(.posixPermissions)) & 0o7777
-        owner = UInt32(truncatingIfNeeded: number(.ownerAccountID))
-        group = UInt32(truncatingIfNeeded: number(.groupOwnerAccountID))
+        guard let status = FileStatus(path: path) else { return nil }
+        self.status = status
     }
 
-    /// Of the two halves of dev_t, sys/sysmacros.h: major in bits 20..., minor below, as the kernel has them.
-    var device: UInt64 {
-        let major = deviceNumber >> 8 & 0xfff | deviceNumber >> 32 & ~0xfff
-        let minor = deviceNumber & 0xff | deviceNumber >> 12 & 0xfff00
-        return major << 20 | minor
-    }
+    var isRegular: Bool { status.isRegular }
+    var kind: ProcessView.Kind { status.isRegular ? .file : status.isFolder ? .folder : .other }
+    var inode: UInt64 { status.inode }
+    var device: UInt64 { status.device }
+    private var mode: Int { status.mode }
+    private var owner: UInt32 { status.owner }
 
     /// By its mode; root needs any of the three bits.
     func canBeExecuted(by caller: Caller) -> Bool {
@@ -88,7 +72,7 @@ struct FileOnDisk {
                 0o111
             } else if caller.userID == owner {
                 0o100
-            } else if caller.groupID == group || caller.groups.contains(group) {
+            } else if caller.groupID == status.group || caller.groups.contains(status.group) {
                 0o010
             } else {
                 0o001
@@ -110,23 +94,24 @@ struct FileOnDisk {
     func userID(for caller: UInt32) -> UInt32 { mode & 0o4000 != 0 ? owner : caller }
 
     /// Without the group's right to execute, the set-gid bit means something else.
-    func groupID(for caller: UInt32) -> UInt32 { mode & 0o2010 == 0o2010 ? group : caller }
+    func groupID(for caller: UInt32) -> UInt32 { mode & 0o2010 == 0o2010 ? status.group : caller }
 
     /// Without symbolic links, as the kernel names an executable.
-    static func real(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
+    static func real(_ path: String) -> String { FileStatus.resolved(path) ?? path }
 
     /// SHA-256 in lower-case hex; nil for what cannot be read or is too long.
     static func hash(_ path: String) -> String? {
-        guard let status = FileOnDisk(path), status.isRegular,
-            status.bytes <= HypotheticalExec.maximumHashedBytes, let file = FileHandle(forReadingAtPath: path)
+        guard let status = FileStatus(path: path), status.isRegular,
+            status.bytes <= HypotheticalExec.maximumHashedBytes, let file = try? OpenFile(path: path)
         else { return nil }
-        defer { try? file.close() }
         var digest = SHA256()
-        while let bytes = try? file.read(upToCount: 1 << 20), !bytes.isEmpty { digest.update(data: bytes) }
+        var offset: Int64 = 0
+        while let bytes = try? file.read(upTo: 1 << 20, at: offset), !bytes.isEmpty {
+            digest.update(data: bytes)
+            offset += Int64(bytes.count)
+            // It grows while it is read.
+            guard offset <= HypotheticalExec.maximumHashedBytes else { return nil }
+        }
         return digest.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

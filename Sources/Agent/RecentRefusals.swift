@@ -6,6 +6,7 @@ package import Workloads
 
 /// The last refusals on this host, for `tidemark explain`, and how many there were, for `tidemark top`.
 package final class RecentRefusals: Sendable {
+    /// One connection or request that was refused. What is nil or empty was not established by then.
     package struct Refusal: Sendable, Equatable {
         package var time = Date()
         package var process: ProcessKey?
@@ -33,11 +34,18 @@ package final class RecentRefusals: Sendable {
 
     package init() {}
 
+    /// Remembers and counts it; the oldest one goes where there are too many.
     package func note(_ refusal: Refusal) {
         memory.withLock { memory in
             if memory.refusals.count >= Self.kept { memory.refusals.removeFirst(Self.kept / 8) }
             memory.refusals.append(refusal)
-            guard let workload = refusal.workload else { return }
+        }
+    }
+
+    /// Also those that are too many to be kept each.
+    package func count(_ workload: SPIFFEID?) {
+        guard let workload else { return }
+        memory.withLock { memory in
             if memory.counts.count >= Self.workloads, memory.counts[workload] == nil { memory.counts = [:] }
             memory.counts[workload, default: 0] += 1
         }

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Limits
 package import Logging
 import Proxy
 package import SPIFFE
@@ -14,19 +15,25 @@ package actor SVIDKeeper: SVIDSource {
     private let logger: Logger
     /// How long a connection waits for a first SVID.
     private let patience: Duration
+    /// How many identities have one at a time.
+    private let most: Int
     private var states: [SPIFFEID: SVIDState] = [:]
+    /// When a connection or a process last asked.
+    private var wantedAt: [SPIFFEID: Date] = [:]
     private var requests: [SPIFFEID: Task<X509SVID, any Error>] = [:]
 
     package init(
         link: ControlPlaneLink,
         policy: PolicyBoard,
-        patience: Duration = .seconds(5),
+        patience: Duration = Limits.Wait.svid,
+        most: Int = Limits.Identities.svids,
         evidence: @escaping @Sendable (ProcessKey) -> ProcessEvidence?,
         logger: Logger,
     ) {
         self.link = link
         self.policy = policy
         self.patience = patience
+        self.most = most
         self.evidence = evidence
         self.logger = logger
     }
@@ -38,8 +45,14 @@ package actor SVIDKeeper: SVIDSource {
     package func svid(for workload: SPIFFEID, process: ProcessKey?) async throws -> X509SVID {
         guard policy.current.owns(workload) else { throw AgentError.identityUnknown(workload) }
         let now = Date()
+        // Whoever may be any uid makes an identity of a template by each.
+        guard wantedAt[workload] != nil || wantedAt.count < most else {
+            throw AgentError.svidUnavailable(
+                workload, reason: "\(most) identities of this host have one; some have to end first")
+        }
+        wantedAt[workload] = now
         if let state = states[workload] {
-            if let svid = state.usable(at: now) { return svid }
+            if let svid = state.usable(at: now), policy.current.objection(toOwn: svid) == nil { return svid }
             if case .lost(_, let retryAt, let reason) = state, retryAt > now {
                 throw AgentError.svidUnavailable(workload, reason: reason)
             }
@@ -51,15 +64,40 @@ package actor SVIDKeeper: SVIDSource {
     package func run() async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             let now = Date()
-            for (workload, state) in states where state.due(jitter: .random(in: 0..<1)) <= now {
-                _ = request(workload, process: nil)
+            for (workload, state) in states where state.due <= now {
+                if isWanted(workload, state) {
+                    _ = request(workload, process: nil)
+                } else if state.usable(at: now) == nil {
+                    forget(workload)
+                }
             }
         }
     }
 
-    /// Forgets the identities that are no longer this agent's.
-    package func retain(_ isKept: @Sendable (SPIFFEID) -> Bool) {
-        states = states.filter { isKept($0.key) }
+    /// Whether anybody here uses it: something listens as it, or it was asked for in this SVID's life. A process that asks
+    /// later waits for one round trip.
+    private func isWanted(_ workload: SPIFFEID, _ state: SVIDState) -> Bool {
+        if policy.current.listens(workload) { return true }
+        guard let issued = state.svid?.issuedAt, let wanted = wantedAt[workload] else { return false }
+        return wanted >= issued
+    }
+
+    private func forget(_ workload: SPIFFEID) {
+        states[workload] = nil
+        wantedAt[workload] = nil
+        Task { [link] in await link.forgetClients(of: [workload]) }
+    }
+
+    /// Forgets the identities that are no longer this agent's, and SVIDs that were withdrawn: who needs one waits for another.
+    package func follow(_ policy: EnforcedPolicy) {
+        let former = Set(states.keys)
+        states = states.filter { workload, state in
+            policy.identity(of: workload) != nil && state.svid.flatMap { policy.objection(toOwn: $0) } == nil
+        }
+        wantedAt = wantedAt.filter { policy.identity(of: $0.key) != nil }
+        let ended = former.subtracting(states.keys)
+        // Not waited for: calls of theirs may be under way.
+        if !ended.isEmpty { Task { [link] in await link.forgetClients(of: ended) } }
     }
 
     /// One request a workload at a time, however many connections wait for it.
@@ -80,6 +118,10 @@ package actor SVIDKeeper: SVIDSource {
             let svid = try request.svid(from: answer.chain)
             guard svid.id == workload else {
                 throw AgentError.svidUnavailable(workload, reason: "it came for \(svid.id)")
+            }
+            // It may have been withdrawn while it was on its way.
+            if let objection = policy.current.objection(toOwn: svid) {
+                throw AgentError.svidUnavailable(workload, reason: objection)
             }
             if policy.current.owns(workload) { states[workload] = .held(svid) }
             logger.debug("SVID", metadata: ["spiffe_id": "\(workload)", "serial": "\(svid.serialNumber)"])

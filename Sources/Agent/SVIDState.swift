@@ -16,16 +16,28 @@ package enum SVIDState: Sendable {
         }
     }
 
-    /// When something is to be done about it.
+    /// The one it has, whether it is good or not.
+    package var svid: X509SVID? {
+        switch self {
+        case .held(let svid), .stale(let svid, _, _, _): svid
+        case .lost: nil
+        }
+    }
+
+    /// When something is to be done about it. Each SVID keeps its own moment: drawn anew whenever it is asked, the earliest
+    /// one would win.
+    package var due: Date { due(jitter: svid?.thumbprint.fraction ?? 0) }
+
     package func due(jitter: Double) -> Date {
         switch self {
         case .held(let svid):
             // Up to a tenth of the half life early, so that a host's identities do not all renew in one second.
-            svid.halfLife.addingTimeInterval(-jitter * svid.halfLife.timeIntervalSince(svid.notBefore) / 10)
+            svid.halfLife.addingTimeInterval(-jitter * svid.halfLife.timeIntervalSince(svid.issuedAt) / 10)
         case .stale(_, _, let retryAt, _), .lost(_, let retryAt, _): retryAt
         }
     }
 
+    /// After one more attempt that failed: ``stale`` while the old SVID is good, ``lost`` from then on.
     package func failing(because reason: String, at now: Date) -> SVIDState {
         let failures = self.failures + 1
         let retryAt = now.addingTimeInterval(Self.backOff(failures: failures))
@@ -35,6 +47,7 @@ package enum SVIDState: Sendable {
         return .lost(failures: failures, retryAt: retryAt, reason: reason)
     }
 
+    /// Of an identity that never had an SVID.
     package static func firstFailure(because reason: String, at now: Date) -> SVIDState {
         .lost(failures: 1, retryAt: now.addingTimeInterval(backOff(failures: 1)), reason: reason)
     }

@@ -25,8 +25,6 @@ package actor ServedNamespaces {
     private let changed: @Sendable () -> Void
     private let own: NetworkNamespace
     private var others: [UInt64: Served] = [:]
-    /// Namespaces about to be served, with those who asked meanwhile.
-    private var beginning: [UInt64: Set<ProcessKey>] = [:]
     /// Of namespaces that have a name.
     private var named: Set<UInt64> = []
     /// Of those that could not be served ahead of need: not tried again before somebody asks.
@@ -49,23 +47,23 @@ package actor ServedNamespaces {
 
     /// The agent's own first. What a former agent served besides is taken up again where a process is found in it, and
     /// given up where none is.
-    package func serveOwn() async throws {
-        try await begin(own)
+    package func serveOwn() throws {
+        try begin(own)
         for (cookie, resident) in residents(of: kernel.servedNetworks.subtracting([own.cookie])) {
             guard let resident else {
                 try kernel.abandon(network: cookie)
                 continue
             }
-            await needed(by: resident)
+            needed(by: resident)
         }
     }
 
     /// A managed process was seen: where it is has to be served.
-    package func needed(by process: ProcessKey) async {
+    package func needed(by process: ProcessKey) {
         guard let inode = NetworkNamespace.inode(ofPID: process.pid), inode != own.inode,
             let namespace = try? NetworkNamespace.of(pid: process.pid), namespace.cookie != own.cookie
         else { return }
-        await serve(namespace, for: [process])
+        serve(namespace, for: [process])
     }
 
     /// These have a name now, and no others.
@@ -81,27 +79,23 @@ package actor ServedNamespaces {
                 // Gone again, or about to be: then there is nothing to prepare.
                 let namespace = try? NetworkNamespace.mounted(at: path), namespace.cookie != own.cookie
             else { continue }
-            await serve(namespace, for: [])
+            serve(namespace, for: [])
             if others[namespace.cookie] == nil { unready.insert(inode) }
             left -= 1
+            // There may be thousands, and a process that was seen meanwhile is not to wait for all of them.
+            await Task.yield()
         }
     }
 
-    private func serve(_ namespace: NetworkNamespace, for residents: Set<ProcessKey>) async {
+    private func serve(_ namespace: NetworkNamespace, for residents: Set<ProcessKey>) {
         let cookie = namespace.cookie
         if others[cookie] != nil {
             others[cookie]?.residents.formUnion(residents)
             return
         }
-        if beginning[cookie] != nil {
-            beginning[cookie]?.formUnion(residents)
-            return
-        }
-        beginning[cookie] = residents
-        defer { beginning[cookie] = nil }
         do {
-            try await begin(namespace)
-            others[cookie] = Served(namespace: namespace, residents: beginning[cookie] ?? residents)
+            try begin(namespace)
+            others[cookie] = Served(namespace: namespace, residents: residents)
             logger.info("network namespace served", metadata: ["netns_cookie": "\(cookie)"])
             changed()
         } catch {
@@ -115,8 +109,8 @@ package actor ServedNamespaces {
         while (try? await Task.sleep(for: .seconds(1))) != nil { giveUpEmptyOnes() }
     }
 
-    private func begin(_ namespace: NetworkNamespace) async throws {
-        let listeners = try await proxy.bind(outboundPort: outboundPort, in: KernelNetwork(namespace, own: own))
+    private func begin(_ namespace: NetworkNamespace) throws {
+        let listeners = try proxy.bind(outboundPort: outboundPort, in: KernelNetwork(namespace, own: own))
         try kernel.serve(
             namespace,
             listeners: ProxyListeners(
@@ -186,4 +180,6 @@ private struct KernelNetwork: Network {
             throw ProxyError.socket(operation: "socket", address: "in network \(cookie)", errno: code)
         }
     }
+
+    func links() throws -> [CUnsignedInt] { try namespace.run { HostNetwork.linksOfThread } }
 }

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Limits
 import Synchronization
 import Workloads
 
@@ -7,6 +8,13 @@ import Workloads
 package final class SnapshotFile: Sendable {
     private let url: URL
     private let text = Mutex(SnapshotText())
+    private let pending = Mutex(Pending())
+
+    /// A snapshot that waits to be written.
+    private struct Pending {
+        var snapshot: PolicySnapshot?
+        var last = ContinuousClock.now - Limits.Updates.ofSnapshotFile
+    }
 
     package init(directory: String) throws {
         let folder = URL(filePath: directory, directoryHint: .isDirectory)
@@ -22,8 +30,31 @@ package final class SnapshotFile: Sendable {
         return try WireCoding.decoder().decode(PolicySnapshot.self, from: Data(contentsOf: url))
     }
 
+    /// At once, and whole or not at all.
     package func save(_ snapshot: PolicySnapshot) throws {
-        try text.withLock { try $0.encode(snapshot) }.write(to: url, options: .atomic)
+        try text.withLock { text in
+            pending.withLock { $0.snapshot = nil }
+            try text.encode(snapshot).write(to: url, options: .atomic)
+        }
+    }
+
+    /// Where only endpoints are others, which change often: at once, or with the next ones.
+    package func saveLater(_ snapshot: PolicySnapshot) throws {
+        let now = ContinuousClock.now
+        let isDue = pending.withLock { pending in
+            guard now - pending.last >= Limits.Updates.ofSnapshotFile else {
+                pending.snapshot = snapshot
+                return false
+            }
+            pending.last = now
+            return true
+        }
+        if isDue { try save(snapshot) }
+    }
+
+    /// Writes what waits.
+    package func flush() throws {
+        if let snapshot = pending.withLock({ $0.snapshot }) { try save(snapshot) }
     }
 }
 

@@ -13,6 +13,8 @@ package actor TokenKeeper: TokenSource {
     private struct Key: Hashable {
         let thumbprint: CertificateThumbprint
         let resource: ResourceURL
+        /// A token has the scopes that were declared when it was asked for.
+        let scopes: [String]
     }
 
     private let link: ControlPlaneLink
@@ -27,7 +29,7 @@ package actor TokenKeeper: TokenSource {
     }
 
     package func token(for resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
-        let key = Key(thumbprint: svid.thumbprint, resource: resource.resource)
+        let key = Key(thumbprint: svid.thumbprint, resource: resource.resource, scopes: resource.scopes)
         let now = Date()
         if let held = tokens[key], held.refreshAt > now { return held.token }
         do {
@@ -74,9 +76,7 @@ package actor TokenKeeper: TokenSource {
             registered.insert(svid.id)
         }
         let asked = Date()
-        let answer = try await client.token(
-            clientID: svid.id, resource: resource.resource.text, scope: resource.scopes.joined(separator: " "),
-        )
+        let answer = try await token(for: resource, svid: svid, by: client)
         let lifetime = TimeInterval(answer.expiresIn)
         let token = AccessToken(
             value: answer.accessToken, id: Self.tokenID(of: answer.accessToken),
@@ -86,6 +86,22 @@ package actor TokenKeeper: TokenSource {
         tokens = tokens.filter { $0.value.token.expiresAt > now }
         tokens[key] = (token, asked.addingTimeInterval(lifetime * 0.75))
         return token
+    }
+
+    /// Registered again where it turns out not to be: a registration ends with the SVIDs of its client.
+    private func token(
+        for resource: ProtectedResource, svid: X509SVID, by client: ControlPlaneClient,
+    ) async throws -> OAuthToken {
+        let ask = { () async throws(ControlPlaneError) in
+            try await client.token(
+                clientID: svid.id, resource: resource.resource.text, scope: resource.scopes.joined(separator: " "))
+        }
+        do { return try await ask() } catch ControlPlaneError.problem(let problem)
+            where problem.error == "invalid_client"
+        {
+            _ = try await client.registerOAuthClient(scope: nil)
+            return try await ask()
+        }
     }
 
     /// `jti`, for the audit alone: the token came from the issuer itself, over a connection that proved who it is.

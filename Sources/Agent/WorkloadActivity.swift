@@ -4,6 +4,7 @@ import Glibc
 package import Kernel
 package import Proxy
 import SPIFFE
+import Workloads
 
 /// What this host's workloads do, for `tidemark top`. Cheap: maps and counters only, /proc is not read.
 package struct WorkloadActivity: Sendable {
@@ -35,17 +36,17 @@ package struct WorkloadActivity: Sendable {
             body(&found[workloadID, default: TopReport.Identity(workloadID: workloadID)])
         }
         for (_, handle) in kernel.identified() {
-            if let workloadID = handles.workloadID(of: handle) { change(workloadID) { $0.processes += 1 } }
+            if let workloadID = handles.workloadID(of: handle) { change(workloadID.text) { $0.processes += 1 } }
         }
-        for (workload, traffic) in proxy.traffic() { change(workload.workloadID) { $0.take(traffic) } }
-        for (workload, count) in refusals.counts { change(workload.workloadID) { $0.refusals = count } }
+        for (workload, traffic) in proxy.traffic() { change(workload.path.text) { $0.take(traffic) } }
+        for (workload, count) in refusals.counts { change(workload.path.text) { $0.refusals = count } }
         return found.values.sorted { $0.workloadID < $1.workloadID }
     }
 
     private func connection(_ report: ConnectionReport) -> TopReport.Connection {
         TopReport.Connection(
             id: report.id, outbound: report.direction == .outbound, process: report.process,
-            processName: report.process.flatMap(kernel.name), workloadID: report.workload?.workloadID,
+            processName: report.process.flatMap(kernel.name), workloadID: report.workload?.path.text,
             peer: report.peer?.description, source: report.source, destination: report.destination,
             bytesToApplication: report.bytesToApplication, bytesFromApplication: report.bytesFromApplication,
             startedAt: report.startedAt,
@@ -57,11 +58,6 @@ package struct WorkloadActivity: Sendable {
         getrusage(RUSAGE_SELF.rawValue, &usage)
         return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
-}
-
-extension SPIFFEID {
-    /// Without trust domain and slash.
-    fileprivate var workloadID: String { String(path.dropFirst()) }
 }
 
 extension ConnectionReport {
@@ -89,5 +85,8 @@ extension KernelCounters {
         decisionsLost = statistics.decisionsLost
         flowsLost = statistics.flowsLost
         eventsLost = statistics.eventsLost
+        noticesLost = statistics.noticesLost
+        unknownPlaces = statistics.unknownPlaces
+        datagramsRefused = statistics.datagramsRefused
     }
 }

@@ -5,6 +5,7 @@ package import SPIFFE
 ///
 /// RFC 6749, 7009, 7591, 7662, 8414, 8705, 8707, 9068; draft-ietf-oauth-spiffe-client-auth-02.
 package struct AuthorizationServer: Sendable {
+    /// What the operator decides about tokens.
     package struct Configuration: Sendable {
         /// Exactly as clients write it, such as `https://host:8443/oauth`: with a path, without a trailing slash.
         package var issuer: String
@@ -85,7 +86,11 @@ package struct AuthorizationServer: Sendable {
         event.caller = request.client?.spiffeID
         event.svidSerial = request.client?.serialNumber
         var refusal: OAuthRefusal
-        do { return try await work(&event) } catch let error as OAuthRefusal { refusal = error } catch {
+        do { return try await work(&event) } catch let error as OAuthRefusal {
+            refusal = error
+        } catch let objection as OAuthObjection {
+            refusal = OAuthRefusal(objection)
+        } catch {
             refusal = OAuthRefusal(.serverError, "\(error)")
         }
         event.kind = kind

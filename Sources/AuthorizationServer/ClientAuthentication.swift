@@ -9,6 +9,8 @@ struct AuthenticatedCaller: Equatable {
     let certificate: CertificateIdentity?
     /// When the proof runs out, the earlier one of certificate and assertion.
     let provenUntil: Date
+    /// When the proof was issued, the earlier one likewise.
+    let issuedAt: IssueTime
 }
 
 /// Client authentication by SVID: draft-ietf-oauth-spiffe-client-auth-02, section 3; RFC 6749, section 2.3.
@@ -55,6 +57,7 @@ struct ClientAuthentication {
         }
         return AuthenticatedCaller(
             id: certificate.spiffeID, method: .x509, certificate: certificate, provenUntil: certificate.notAfter,
+            issuedAt: certificate.issuedAt,
         )
     }
 
@@ -76,6 +79,7 @@ struct ClientAuthentication {
         return AuthenticatedCaller(
             id: svid.id, method: .jwt, certificate: certificate,
             provenUntil: certificate.map { min($0.notAfter, svid.expiresAt) } ?? svid.expiresAt,
+            issuedAt: min(svid.issueTime, certificate?.issuedAt ?? svid.issueTime),
         )
     }
 

@@ -9,8 +9,8 @@ extension AuthorizationServer {
         // A resource server is no registered client and need not name itself: its SVID says who it is.
         let caller = try await authentication().caller(of: request, form, requiresClientID: false)
         event.set(caller)
-        guard try await directory.isActive(caller.id) else {
-            throw OAuthRefusal(.invalidClient, "no manifest gives \(caller.id) any more")
+        if let objection = try await directory.objection(to: caller.id, issuedAt: caller.issuedAt) {
+            throw OAuthRefusal(.invalidClient, objection)
         }
         let text = try form.required("token")
         let decision = try await decision(on: text, for: caller.id, &event)
@@ -42,7 +42,7 @@ extension AuthorizationServer {
         let resources = try await directory.resources().filter { $0.resource.text == token?.audience }
         var servers: [SPIFFEID] = []
         for resource in resources {
-            if let server = try await directory.spiffeID(forWorkloadID: resource.servedBy) { servers.append(server) }
+            if let server = try await directory.spiffeID(at: resource.servedBy) { servers.append(server) }
         }
         let allowed = resources.contains { resource in
             resource.allowed.contains { pattern in token.map { pattern.matches($0.client) } ?? false }
@@ -54,10 +54,8 @@ extension AuthorizationServer {
     }
 
     private func stands(_ client: SPIFFEID?) async throws -> Bool {
-        guard let client, try await directory.isActive(client), let record = try await store.client(client) else {
-            return false
-        }
-        return record.deregisteredAt == nil
+        guard let client, try await directory.isActive(client) else { return false }
+        return try await store.client(client) != nil
     }
 
     /// What is known of a token this server signed.

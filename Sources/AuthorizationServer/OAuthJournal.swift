@@ -2,6 +2,7 @@ package import SPIFFE
 
 /// One thing the authorization server decided. Members that say nothing of the case are nil.
 package struct OAuthEvent: Sendable, Equatable {
+    /// As the audit names it; docs/cli.md has them all.
     package enum Kind: String, Sendable, CaseIterable {
         case clientRegistered = "client.registered"
         case clientRefused = "client.refused"

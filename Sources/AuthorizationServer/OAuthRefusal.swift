@@ -8,6 +8,13 @@ struct OAuthRefusal: Error, Equatable {
         self.reason = reason
     }
 
+    init(_ objection: OAuthObjection) {
+        switch objection {
+        case .withdrawn(let reason): self.init(.invalidClient, reason)
+        case .tooMany(let reason): self.init(.temporarilyUnavailable, reason)
+        }
+    }
+
     /// RFC 6749, section 5.2; RFC 7591, section 3.2.2; RFC 8707, section 2.
     enum Code: String {
         case invalidRequest = "invalid_request"
@@ -23,12 +30,14 @@ struct OAuthRefusal: Error, Equatable {
         case invalidRedirectURI = "invalid_redirect_uri"
         case accessDenied = "access_denied"
         case serverError = "server_error"
+        case temporarilyUnavailable = "temporarily_unavailable"
 
         var status: Int {
             switch self {
             case .invalidClient: 401
             case .accessDenied: 403
             case .serverError: 500
+            case .temporarilyUnavailable: 429
             default: 400
             }
         }
@@ -48,6 +57,7 @@ struct OAuthRefusal: Error, Equatable {
             case .invalidClientMetadata: "a metadata member has a value that is not available"
             case .invalidRedirectURI: "clients here have no redirect URIs"
             case .accessDenied: "this identity may not register"
+            case .temporarilyUnavailable: "too many tokens of this client are valid; use one of them, or wait"
             case .serverError: "the server could not do that now; try again"
             }
         }

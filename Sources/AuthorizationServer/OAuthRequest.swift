@@ -39,11 +39,15 @@ package struct CertificateIdentity: Sendable, Equatable {
     /// Lower-case hexadecimal.
     package var serialNumber: String
     package var notAfter: Date
+    package var issuedAt: IssueTime
 
-    package init(spiffeID: SPIFFEID, thumbprint: CertificateThumbprint, serialNumber: String, notAfter: Date) {
+    package init(
+        spiffeID: SPIFFEID, thumbprint: CertificateThumbprint, serialNumber: String, notAfter: Date, issuedAt: IssueTime,
+    ) {
         self.spiffeID = spiffeID
         self.thumbprint = thumbprint
         self.serialNumber = serialNumber
         self.notAfter = notAfter
+        self.issuedAt = issuedAt
     }
 }

@@ -1,6 +1,7 @@
 package import Foundation
 import SPIFFE
 
+/// An answer of the authorization server, whatever HTTP library carries it.
 package struct OAuthResponse: Sendable {
     package var status: Int
     package var headers: [(String, String)]

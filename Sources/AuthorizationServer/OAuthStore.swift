@@ -9,18 +9,12 @@ package struct OAuthClient: Sendable, Equatable {
     /// `token_endpoint_auth_method` it asked for; it may use the other one too.
     package var method: ClientAuthenticationMethod
     package var registeredAt: Date
-    /// Kept as a tombstone: the same SVID does not bring a deregistered client back.
-    package var deregisteredAt: Date?
 
-    package init(
-        spiffeID: SPIFFEID, name: String?, method: ClientAuthenticationMethod, registeredAt: Date,
-        deregisteredAt: Date? = nil,
-    ) {
+    package init(spiffeID: SPIFFEID, name: String?, method: ClientAuthenticationMethod, registeredAt: Date) {
         self.spiffeID = spiffeID
         self.name = name
         self.method = method
         self.registeredAt = registeredAt
-        self.deregisteredAt = deregisteredAt
     }
 }
 
@@ -61,15 +55,29 @@ package struct IssuedToken: Sendable, Equatable {
     }
 }
 
-/// Where clients and issued tokens are kept.
+/// Where clients and issued tokens are kept. What is changed is told in the same transaction: both are stored, or neither.
 package protocol OAuthStore: Sendable {
-    /// Tombstones included.
     func client(_ id: SPIFFEID) async throws -> OAuthClient?
-    /// Keeps `client` unless there is one, or a tombstone, of that SPIFFE ID; atomic.
-    /// - Returns: the one that is kept, which `created` says is this one.
-    func register(_ client: OAuthClient) async throws -> (client: OAuthClient, created: Bool)
-    func record(_ token: IssuedToken) async throws
+    /// Keeps `client` unless there is one of that SPIFFE ID; of a new one `event` tells.
+    ///
+    /// - Parameter issuedAt: of the SVID that proved it.
+    /// - Returns: the one that is kept.
+    /// - Throws: ``OAuthObjection`` where the proof was withdrawn meanwhile.
+    func register(
+        _ client: OAuthClient, provenBy issuedAt: IssueTime, telling event: OAuthEvent,
+    ) async throws -> OAuthClient
+    /// - Parameter issuedAt: of the SVID that proved its client.
+    /// - Throws: ``OAuthObjection`` where the client lost its right, or its proof was withdrawn, meanwhile.
+    func record(_ token: IssuedToken, provenBy issuedAt: IssueTime, telling event: OAuthEvent) async throws
     func token(_ id: String) async throws -> IssuedToken?
     /// Revoking twice keeps the first time.
-    func revokeToken(_ id: String, at time: Date) async throws
+    func revokeToken(_ id: String, at time: Date, telling event: OAuthEvent) async throws
+}
+
+/// Why what was decided is not stored.
+package enum OAuthObjection: Error, Equatable {
+    /// It does not stand any more.
+    case withdrawn(String)
+    /// The client has its share.
+    case tooMany(String)
 }

@@ -18,24 +18,22 @@ extension AuthorizationServer {
         guard metadata.spiffeID == nil || metadata.spiffeID == proof.id.description else {
             throw OAuthRefusal(.invalidClientMetadata, "spiffe_id is not \(proof.id), which the SVID proves")
         }
-        guard try await directory.isActive(proof.id) else { throw proof.unapproved("no manifest gives \(proof.id)") }
+        if let objection = try await directory.objection(to: proof.id, issuedAt: proof.issuedAt) {
+            throw proof.unapproved(objection)
+        }
         let client = OAuthClient(
             spiffeID: proof.id, name: metadata.name, method: metadata.method ?? proof.method, registeredAt: now(),
         )
-        let kept = try await admit(client, event: event)
-        guard kept.deregisteredAt == nil else { throw proof.unapproved("\(proof.id) was deregistered") }
+        let kept = try await admit(client, provenBy: proof.issuedAt, event: event)
         return try await registration(of: kept, metadata, statement: wish.softwareStatement)
     }
 
-    /// Keeps a client unless there is one, and tells the journal of a new one.
-    func admit(_ client: OAuthClient, event: OAuthEvent) async throws -> OAuthClient {
-        let (kept, created) = try await store.register(client)
-        guard created else { return kept }
+    /// Keeps a client unless there is one, and tells of a new one.
+    func admit(_ client: OAuthClient, provenBy issuedAt: IssueTime, event: OAuthEvent) async throws -> OAuthClient {
         var event = event
         event.kind = .clientRegistered
         event.reason = "proven by \(event.method?.rawValue ?? "an SVID")"
-        try await journal.record(event)
-        return kept
+        return try await store.register(client, provenBy: issuedAt, telling: event)
     }
 
     private func proof(_ certificate: CertificateIdentity?, statement: String?) async throws -> RegistrationProof {
@@ -55,7 +53,10 @@ extension AuthorizationServer {
         if svid == nil, let certificate, certificate.notAfter <= now() {
             throw OAuthRefusal(.invalidClient, "the certificate of \(id) ran out")
         }
-        return RegistrationProof(id: id, method: svid == nil ? .x509 : .jwt, claims: svid?.claims ?? [:])
+        let times = [svid?.issueTime, certificate?.issuedAt].compactMap(\.self)
+        return RegistrationProof(
+            id: id, method: svid == nil ? .x509 : .jwt, issuedAt: times.min() ?? IssueTime(seconds: 0),
+            claims: svid?.claims ?? [:])
     }
 
     private func statementSVID(_ statement: String, bundles: BundleSet) throws(OAuthRefusal) -> JWTSVID {
@@ -109,6 +110,8 @@ extension AuthorizationServer {
 private struct RegistrationProof {
     let id: SPIFFEID
     let method: ClientAuthenticationMethod
+    /// Of certificate and statement the earlier one.
+    let issuedAt: IssueTime
     /// Of the software statement.
     let claims: [String: JSONValue]
 

@@ -6,6 +6,9 @@ extension AuthorizationServer {
         let form = try FormParameters(parsing: request.body)
         let caller = try await authentication().caller(of: request, form, requiresClientID: true)
         event.set(caller)
+        if let objection = try await directory.objection(to: caller.id, issuedAt: caller.issuedAt) {
+            throw OAuthRefusal(.invalidClient, objection)
+        }
         event.kind = .tokenRevoked
         event.reason = "not a token of this server"
         if let token = try await storedToken(form.required("token")) {
@@ -14,10 +17,11 @@ extension AuthorizationServer {
             guard token.client == caller.id else {
                 throw OAuthRefusal(.unauthorizedClient, "\(caller.id) tried to revoke a token of \(token.client)")
             }
-            try await store.revokeToken(token.id, at: now())
             event.reason = "revoked by its client"
+            try await store.revokeToken(token.id, at: now(), telling: event)
+        } else {
+            try await journal.record(event)
         }
-        try await journal.record(event)
         return .json(200, [:])
     }
 }

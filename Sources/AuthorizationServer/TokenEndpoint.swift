@@ -1,4 +1,5 @@
 import Foundation
+import Limits
 import SPIFFE
 import Workloads
 
@@ -6,7 +7,7 @@ import Workloads
 extension AuthorizationServer {
     func issueToken(_ request: OAuthRequest, _ event: inout OAuthEvent) async throws -> OAuthResponse {
         let form = try FormParameters(parsing: request.body)
-        event.resource = form["resource"].map { String($0.prefix(256)) }
+        event.resource = form["resource"].map { $0.cut(toJSONBytes: 256) }
         let caller = try await authentication().caller(of: request, form, requiresClientID: true)
         event.set(caller)
         guard try form.required("grant_type") == "client_credentials" else {
@@ -14,7 +15,6 @@ extension AuthorizationServer {
         }
         try await requireClient(caller, event)
         let token = try await token(for: caller, form)
-        try await store.record(token)
         event.kind = .tokenIssued
         event.tokenID = token.id
         event.resource = token.audience
@@ -22,22 +22,21 @@ extension AuthorizationServer {
         event.thumbprint = token.thumbprint
         event.reason = "allowedSPIFFEIDs of the resource has the client"
         let response = try tokenResponse(token)
-        try await journal.record(event)
+        try await store.record(token, provenBy: caller.issuedAt, telling: event)
         return response
     }
 
-    /// An identity that a manifest gives, registered and not deregistered.
+    /// An identity that a manifest gives, registered, by a proof that is not withdrawn.
     private func requireClient(_ caller: AuthenticatedCaller, _ event: OAuthEvent) async throws {
-        guard try await directory.isActive(caller.id) else {
-            throw OAuthRefusal(.invalidClient, "no manifest gives \(caller.id) any more")
+        if let objection = try await directory.objection(to: caller.id, issuedAt: caller.issuedAt) {
+            throw OAuthRefusal(.invalidClient, objection)
         }
         var client = try await store.client(caller.id)
         if client == nil, configuration.registersOnFirstUse {
             let newcomer = OAuthClient(spiffeID: caller.id, name: nil, method: caller.method, registeredAt: now())
-            client = try await admit(newcomer, event: event)
+            client = try await admit(newcomer, provenBy: caller.issuedAt, event: event)
         }
-        guard let client else { throw OAuthRefusal(.invalidClient, "\(caller.id) is not registered") }
-        guard client.deregisteredAt == nil else { throw OAuthRefusal(.invalidClient, "\(caller.id) was deregistered") }
+        guard client != nil else { throw OAuthRefusal(.invalidClient, "\(caller.id) is not registered") }
     }
 
     private func token(for caller: AuthenticatedCaller, _ form: FormParameters) async throws -> IssuedToken {

@@ -1,3 +1,4 @@
+import Limits
 import SPIFFE
 import Workloads
 
@@ -28,7 +29,8 @@ enum TokenPolicy {
             return grant(allowed[0], scope: scope)
         }
         guard resources.contains(where: { $0.resource.text == name }) else {
-            return .refuse(OAuthRefusal(.invalidTarget, "no manifest declares resource \"\(name.prefix(256))\""))
+            return .refuse(
+                OAuthRefusal(.invalidTarget, "no manifest declares resource \"\(name.cut(toJSONBytes: 256))\""))
         }
         guard let resource = allowed.first(where: { $0.resource.text == name }) else {
             return .refuse(OAuthRefusal(.invalidTarget, "\(client) is not in allowedSPIFFEIDs of \(name)"))
@@ -40,7 +42,8 @@ enum TokenPolicy {
         guard let scope else { return .grant(resource: resource, scopes: resource.scopes) }
         let asked = scope.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
         if let stranger = asked.first(where: { !resource.scopes.contains($0) }) {
-            return .refuse(OAuthRefusal(.invalidScope, "\(resource.resource) has no scope \"\(stranger.prefix(64))\""))
+            return .refuse(
+                OAuthRefusal(.invalidScope, "\(resource.resource) has no scope \"\(stranger.cut(toJSONBytes: 64))\""))
         }
         return .grant(resource: resource, scopes: resource.scopes.filter(asked.contains))
     }

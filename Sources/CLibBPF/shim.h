@@ -5,8 +5,10 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -44,6 +46,64 @@ static inline int open_name_in_root(int root, const char *path)
 	};
 
 	return (int)syscall(__NR_openat2, root, path, &how, sizeof(how));
+}
+
+/* The same below a folder alone: EXDEV where the path leads out of it. */
+static inline int open_name_beneath(int folder, const char *path)
+{
+	struct open_how how = {
+		.flags = TIDEMARK_O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(__NR_openat2, folder, path, &how, sizeof(how));
+}
+
+/* What the calling thread may do to files, for good. Not the C library's calls,
+ * which change all threads. 0, or the error.
+ * - passing: bits of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH that it keeps. */
+static inline int take_file_rights(unsigned int user, unsigned int group,
+				   const unsigned int *groups, size_t count,
+				   unsigned long long passing)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct rights[2];
+	const unsigned int both = 1U << CAP_DAC_OVERRIDE |
+				  1U << CAP_DAC_READ_SEARCH;
+
+	if (syscall(__NR_setgroups, count, groups))
+		return errno;
+	syscall(__NR_setfsgid, group);
+	syscall(__NR_setfsuid, user);
+	/* They return what was; no such id is none, and only tells. */
+	if ((unsigned int)syscall(__NR_setfsgid, -1) != group ||
+	    (unsigned int)syscall(__NR_setfsuid, -1) != user)
+		return EPERM;
+	if (syscall(__NR_capget, &head, rights))
+		return errno;
+	rights[0].effective = (rights[0].effective & ~both) | (passing & both);
+	if (syscall(__NR_capset, &head, rights))
+		return errno;
+	return 0;
+}
+
+/* The next byte that is stored, lseek(2). */
+#define TIDEMARK_SEEK_DATA 3
+
+/* Whether nobody has the file open for writing at this moment, nor mapped so:
+ * only then the kernel gives a lease, which is given back at once. Needs
+ * CAP_LEASE for files of others. */
+static inline int has_no_writer(int descriptor)
+{
+	/* A writer who comes meanwhile waits, and the kernel signals the owner of
+	 * the lease; SIGIO, the default, would end the agent. */
+	if (fcntl(descriptor, 10 /* F_SETSIG */, SIGURG))
+		return 0;
+	if (fcntl(descriptor, 1024 /* F_SETLEASE */, F_RDLCK))
+		return 0;
+	return !fcntl(descriptor, 1024 /* F_SETLEASE */, F_UNLCK);
 }
 
 /* As the kernel itself has it, major << 20 | minor; stat(2) has it mixed. */

@@ -1,64 +1,91 @@
 package import ControlPlaneAPI
 import Foundation
+import Limits
 import SPIFFE
 
 // What agents report of themselves and of their hosts.
 extension AgentDesk {
-    /// Of one agent at a time.
-    package static let maximumEndpoints = 4096
-
     package func acknowledge(
         _ acknowledgement: Acknowledgement, by agent: AgentDirectory.Agent,
     ) async throws(ControlPlaneRefusal) {
-        try await state.store.write { try AgentDirectory.acknowledge(acknowledgement, by: agent, in: $0) }
+        try await state.store.write(for: agent.id) {
+            try AgentDirectory.acknowledge(acknowledgement, by: agent, in: $0)
+        }
     }
 
-    /// Takes the whole set, and tells all agents when it is another one than before.
+    /// Takes what is in order and tells of the rest: no endpoint hinders another.
     package func report(
         _ report: EndpointReport, by agent: AgentDirectory.Agent,
-    ) async throws(ControlPlaneRefusal) {
-        guard report.endpoints.count <= Self.maximumEndpoints else {
-            throw .body("\(report.endpoints.count) endpoints; \(Self.maximumEndpoints) are kept of an agent")
-        }
+    ) async throws(ControlPlaneRefusal) -> EndpointReceipt {
+        guard report.telling.utf8.count <= 64 else { throw .body("a telling's name has at most 64 bytes") }
         let now = state.now()
-        let changed = try await state.store.write { database in
+        let count = report.added.count + report.removed.count
+        if count > 0 { try budgets.admit([.endpoints: count], of: agent.id, at: now) }
+        // Whatever needs nothing of the store is decided out here: nobody waits for it.
+        let judged = JudgedReport(report, by: agent, rules: state.configuration.endpointRules)
+        let told = state.refusedEndpoints
+        let (refused, contested, hasChanged) = try await state.store.write(for: agent.id) { database in
             // A workload deleted a moment ago still listens; its address stays known so that nobody calls it bare.
             let withdrawn = try state.registry.withdrawn(in: database)
             let own = try state.registry.identities(ofGroup: agent.group, in: database)
-            let isKnown = { withdrawn.contains($0) || own.contains($0) }
-            if let stranger = report.endpoints.first(where: { !isKnown($0.workload) }) {
-                throw ControlPlaneRefusal.notInGroup(
-                    "no manifest gives \(stranger.workload) to agent group \"\(agent.group)\"")
+            let before = try state.registry.endpointsRevision(in: database)
+            var intake = EndpointIntake(agent: agent) { withdrawn.contains($0) || own.contains($0) }
+            try intake.take(judged, in: database)
+            try AuditChain.append(
+                intake.findings.filter { told.shouldTell($0.kind, of: agent.id, at: now) }.map {
+                    AuditChain.Entry(time: now, type: $0.type, details: $0.details)
+                }, to: database)
+            return (intake.refused, intake.contested, try state.registry.endpointsRevision(in: database) != before)
+        }
+        told.note(refused, of: agent.id, isWhole: report.isWhole)
+        if hasChanged { await state.hub.wakeAll() }
+        return EndpointReceipt(refused: refused + contested)
+    }
+
+    /// Endpoints of agents that have been away go to those that wait for them.
+    package func passEndpoints() async throws(ControlPlaneRefusal) {
+        let here = await state.hub.present(within: Limits.Endpoints.absence)
+        let now = state.now()
+        let hasChanged = try await state.store.write { database in
+            let absent = try EndpointClaims.waitedFor(in: database).filter { !here.contains($0) }
+            for agent in absent {
+                let passed = try EndpointClaims.pass(from: agent, in: database)
+                try AuditChain.append(
+                    passed.map { endpoint in
+                        AuditChain.Entry(
+                            time: now, type: "endpoint.passed",
+                            details: [
+                                "endpoint": .string(endpoint.text), "agent": .string(agent),
+                                "claimed": .string("\(endpoint.workload)"),
+                                "reason": .string("its agent has been away; another one claims it"),
+                            ])
+                    }, to: database)
             }
-            let changed = try AgentDirectory.replaceEndpoints(report.endpoints, of: agent, in: database)
-            if changed { try state.registry.raiseVersion(now: now, in: database) }
-            return changed
+            return !absent.isEmpty
         }
-        if changed { await state.hub.wakeAll() }
+        if hasChanged { await state.hub.wakeAll() }
     }
 
-    package func report(_ report: AuditReport, by agent: AgentDirectory.Agent) async throws(ControlPlaneRefusal) {
-        var entries: [AuditChain.Entry] = []
-        do { entries = try report.events.map { try $0.entry(from: agent) } } catch { throw .body("\(error)") }
-        if report.lost > 0 {
-            entries.append(
-                AuditChain.Entry(
-                    time: state.now(), source: agent.id.description, type: "audit.lost",
-                    details: ["count": .integer(Int64(report.lost))]))
+    package func report(
+        _ report: AuditReport, by agent: AgentDirectory.Agent,
+    ) async throws(ControlPlaneRefusal) -> AuditReceipt {
+        let now = state.now()
+        return try await state.store.write(for: agent.id) { database in
+            let withdrawn = try state.registry.withdrawn(in: database)
+            let own = try state.registry.identities(ofGroup: agent.group, in: database)
+            var intake = AuditIntake(agent: agent, now: now) { withdrawn.contains($0) || own.contains($0) }
+            intake.position = try AuditIntake.Position(of: agent, in: database)
+            let entries = try intake.take(report)
+            try AuditChain.append(entries, to: database)
+            try intake.position?.store(for: agent, in: database)
+            return AuditReceipt(next: intake.position?.next ?? report.end)
         }
-        guard !entries.isEmpty else { return }
-        let complete = entries
-        try await state.store.write { try AuditChain.append(complete, to: $0) }
     }
-}
 
-extension AgentAuditEvent {
-    /// The event's members but `time` and `type`, which the record has itself.
-    fileprivate func entry(from agent: AgentDirectory.Agent) throws -> AuditChain.Entry {
-        let bytes = try WireCoding.encoder().encode(self)
-        var details = try WireCoding.decoder().decode([String: AuditValue].self, from: bytes)
-        details["time"] = nil
-        details["type"] = nil
-        return AuditChain.Entry(time: time, source: agent.id.description, type: type.rawValue, details: details)
+    /// What belongs to credentials that have run out ends with them; agents that have their whole share again are forgotten.
+    package func forgetEnded() async throws(ControlPlaneRefusal) {
+        let now = state.now()
+        budgets.sweep(at: now)
+        try await state.store.write { try Issuances.sweep(now: now, in: $0) }
     }
 }

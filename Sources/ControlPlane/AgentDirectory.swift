@@ -12,6 +12,7 @@ package enum AgentDirectory {
         package let group: String
     }
 
+    /// Seconds.
     package static let joinTokenLifetime = 1...(7 * 86_400)
 
     // MARK: Join tokens
@@ -65,22 +66,27 @@ package enum AgentDirectory {
 
     // MARK: Agents
 
+    /// `spiffe://<trust domain>/tidemark/agent/<group>/<name>`.
+    ///
+    /// - Throws: ``ControlPlaneRefusal/agentName(_:reason:)``; 253 bytes are what a host's name may have.
     package static func identifier(
         trustDomain: TrustDomain, group: String, name: String
     ) throws(ControlPlaneRefusal) -> SPIFFEID {
         guard !name.contains("/") else { throw .agentName(name, reason: "a slash is not allowed") }
         guard name.utf8.count <= 253 else { throw .agentName(name, reason: "253 bytes are allowed") }
         do {
-            return try SPIFFEID(trustDomain: trustDomain, path: "/tidemark/agent/\(group)/\(name)")
+            let path = try SPIFFEPath("tidemark/agent/\(group)/\(name)")
+            return try SPIFFEID(trustDomain: trustDomain, path: path)
         } catch {
             throw .agentName(name, reason: "\(error)")
         }
     }
 
+    /// - Throws: ``ControlPlaneRefusal/agentGroup(_:reason:)`` where the group's name makes no part of a SPIFFE ID.
     package static func checkGroup(_ group: String, trustDomain: TrustDomain) throws(ControlPlaneRefusal) {
         guard !group.contains("/") else { throw .agentGroup(group, reason: "a slash is not allowed") }
         do {
-            _ = try SPIFFEID(trustDomain: trustDomain, path: "/tidemark/agent/\(group)/x")
+            _ = try SPIFFEID(trustDomain: trustDomain, path: SPIFFEPath("tidemark/agent/\(group)/x"))
         } catch {
             throw .agentGroup(group, reason: "\(error)")
         }
@@ -88,8 +94,9 @@ package enum AgentDirectory {
 
     /// Lets an agent in, with its token used up and the certificate on record.
     package static func admit(
-        _ agent: Agent, name: String, joinToken: String, svidSerial: String, now: Date, in database: Database,
+        _ agent: Agent, name: String, joinToken: String, svid: Shown, now: Date, in database: Database,
     ) throws {
+        try checkNotBanned(agent.id, in: database)
         try useJoinToken(joinToken, now: now, in: database)
         try database.execute(
             sql: """
@@ -98,16 +105,18 @@ package enum AgentDirectory {
                 """,
             arguments: [agent.id.description, agent.group, name, now.milliseconds],
         )
+        try begin(with: svid, of: agent.id, in: database)
         let entry = AuditChain.Entry(
             time: now, type: "agent.attested",
             details: [
                 "spiffeID": .string(agent.id.description), "agentGroup": .string(agent.group),
-                "svidSerial": .string(svidSerial),
+                "svidSerial": .string(svid.serial),
             ],
         )
         try AuditChain.append([entry], to: database)
     }
 
+    /// - Throws: ``ControlPlaneRefusal/notAnAgent(_:)``. An evicted or banned agent is found; see ``decision(on:of:now:in:)``.
     package static func agent(_ id: SPIFFEID, in database: Database) throws -> Agent {
         let group = try String.fetchOne(
             database, sql: "SELECT agent_group FROM agents WHERE spiffe_id = ?", arguments: [id.description])
@@ -117,6 +126,7 @@ package enum AgentDirectory {
 
     // MARK: Reports
 
+    /// Keeps what the agent says of its latest version, enforced or not; ``statuses(connected:refused:in:)`` tells it.
     package static func acknowledge(_ acknowledgement: Acknowledgement, by agent: Agent, in database: Database) throws {
         try database.execute(
             sql: "UPDATE agents SET acknowledged = ?, error = ? WHERE spiffe_id = ?",
@@ -124,38 +134,11 @@ package enum AgentDirectory {
         )
     }
 
-    /// - Returns: whether anything is different from this agent's last report.
-    package static func replaceEndpoints(_ endpoints: [Endpoint], of agent: Agent, in database: Database) throws -> Bool
-    {
-        guard try Set(Self.endpoints(of: agent.id, in: database)) != Set(endpoints) else { return false }
-        try database.execute(sql: "DELETE FROM endpoints WHERE agent = ?", arguments: [agent.id.description])
-        for endpoint in endpoints {
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO endpoints (agent, address, port, workload) VALUES (?, ?, ?, ?)",
-                arguments: [agent.id.description, endpoint.address, endpoint.port, endpoint.workload.description],
-            )
-        }
-        return true
-    }
-
-    /// - Parameter agent: nil for those of all agents.
-    package static func endpoints(of agent: SPIFFEID? = nil, in database: Database) throws -> [Endpoint] {
-        let rows = try Row.fetchAll(
-            database,
-            sql: """
-                SELECT DISTINCT address, port, workload FROM endpoints WHERE ?1 IS NULL OR agent = ?1
-                ORDER BY workload, address, port
-                """,
-            arguments: [agent?.description],
-        )
-        return try rows.map {
-            try Endpoint(address: $0["address"], port: $0["port"], workload: SPIFFEID($0["workload"]))
-        }
-    }
-
-    /// - Parameter connected: who holds a snapshot stream now.
+    /// - Parameters:
+    ///   - connected: who holds a snapshot stream now.
+    ///   - refused: endpoints that are not kept, by agent.
     package static func statuses(
-        connected: Set<SPIFFEID>, in database: Database,
+        connected: Set<SPIFFEID>, refused: [SPIFFEID: [RefusedEndpoint]] = [:], in database: Database,
     ) throws -> [ControlPlaneStatus.AgentStatus] {
         try Row.fetchAll(database, sql: "SELECT * FROM agents ORDER BY spiffe_id").map { row in
             let id = try SPIFFEID(row["spiffe_id"])
@@ -165,7 +148,9 @@ package enum AgentDirectory {
                 connected: connected.contains(id),
                 acknowledgedVersion: UInt64(clamping: row["acknowledged"] as Int64),
                 error: row["error"],
-                endpoints: try endpoints(of: id, in: database),
+                endpoints: try EndpointClaims.standing(of: id, in: database),
+                refusedEndpoints: try EndpointClaims.contested(of: id, in: database) + (refused[id] ?? []),
+                evicted: row["evicted"],
             )
         }
     }

@@ -12,15 +12,18 @@ struct AgentRoutes: Sendable {
             try Response.json(await desk.attest(request.json(AttestRequest.self)))
         }
         router.post("/v1/agents/self/renew") { request, context in
-            let agent = try await agent(context)
-            return try Response.json(await desk.renew(request.json(RenewRequest.self), for: agent))
+            guard let peer = try await Peer.onConnection(context.channel) else {
+                throw ControlPlaneRefusal.certificateMissing
+            }
+            let agent = try await desk.agent(peer)
+            return try Response.json(await desk.renew(request.json(RenewRequest.self), for: agent, showing: peer))
         }
         router.post("/v1/svids/x509") { request, context in
-            let agent = try await agent(context)
+            let agent = try await agent(context, spending: [.issues: 1])
             return try Response.json(await desk.x509SVID(request.json(X509SVIDRequest.self), for: agent))
         }
         router.post("/v1/svids/jwt") { request, context in
-            let agent = try await agent(context)
+            let agent = try await agent(context, spending: [.issues: 1])
             return try Response.json(await desk.jwtSVID(request.json(JWTSVIDRequest.self), for: agent))
         }
         addReports(to: router)
@@ -36,23 +39,45 @@ struct AgentRoutes: Sendable {
                 .response()
         }
         router.post("/v1/agents/self/acknowledge") { request, context in
-            let agent = try await agent(context)
-            try await desk.acknowledge(request.json(Acknowledgement.self), by: agent)
-            return Response(status: .noContent)
+            try await take(Acknowledgement.self, request, context) { acknowledgement, agent in
+                try await desk.acknowledge(acknowledgement, by: agent)
+                return Response(status: .noContent)
+            }
         }
         router.put("/v1/agents/self/endpoints") { request, context in
-            let agent = try await agent(context)
-            try await desk.report(request.json(EndpointReport.self), by: agent)
-            return Response(status: .noContent)
+            let amounts: [AgentBudgets.Kind: Int] = [.requests: 1, .bytes: 0, .endpoints: 0]
+            return try await take(EndpointReport.self, request, context, spending: amounts) { report, agent in
+                try Response.json(await desk.report(report, by: agent))
+            }
         }
         router.post("/v1/agents/self/audit") { request, context in
-            let agent = try await agent(context)
-            try await desk.report(request.json(AuditReport.self), by: agent)
-            return Response(status: .noContent)
+            try await take(AuditReport.self, request, context) { report, agent in
+                try Response.json(await desk.report(report, by: agent))
+            }
         }
     }
 
-    private func agent(_ context: ConnectionContext) async throws -> AgentDirectory.Agent {
-        try await desk.agent(Peer.onConnection(context.channel))
+    /// What an agent reports, where it may: it is not read otherwise.
+    ///
+    /// - Parameter amounts: 0 of what is known only when it is there.
+    private func take<Body: Decodable & Sendable>(
+        _ type: Body.Type, _ request: Request, _ context: ConnectionContext,
+        spending amounts: [AgentBudgets.Kind: Int] = [.requests: 1, .bytes: 0],
+        _ work: (Body, AgentDirectory.Agent) async throws -> Response,
+    ) async throws -> Response {
+        let agent = try await agent(context, spending: amounts)
+        let bytes = try await request.bytes()
+        desk.budgets.spend(bytes: bytes.count, of: agent.id, at: desk.state.now())
+        return try await desk.reports.take(agent.id) {
+            try await work(Request.decode(type, from: bytes), agent)
+        }
+    }
+
+    private func agent(
+        _ context: ConnectionContext, spending amounts: [AgentBudgets.Kind: Int],
+    ) async throws -> AgentDirectory.Agent {
+        let agent = try await desk.agent(Peer.onConnection(context.channel))
+        try desk.budgets.admit(amounts, of: agent.id, at: desk.state.now())
+        return agent
     }
 }

@@ -13,7 +13,17 @@ package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
     case certificateMissing
     /// A valid SVID, of someone who is no agent here, or no longer.
     case notAnAgent(SPIFFEID)
+    /// It was one, and is none any more.
+    case agentEvicted(SPIFFEID, reason: String)
+    case noSuchAgent(SPIFFEID)
     case notInGroup(String)
+    /// What is issued now could not be told from what was withdrawn.
+    case withdrawnLately(SPIFFEID, wait: Duration)
+    /// More than its share; seconds.
+    case tooMuch(SPIFFEID, retryAfter: Int)
+    case tooManyTokens(String)
+    /// As many IDs as templates may give to one agent group at one time.
+    case tooManyIDs(group: String, limit: Int)
     case signingRequest(String)
     case manifest([String])
     case noSuchManifest(kind: String, name: String)
@@ -31,7 +41,7 @@ package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
     package var description: String { problem.message }
 
     package var problem: Problem {
-        Problem(error: code, message: message, findings: findings)
+        Problem(error: code, message: message, findings: findings, retryAfter: retryAfter)
     }
 
     /// HTTP status.
@@ -39,12 +49,22 @@ package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
         switch self {
         case .agentName, .agentGroup, .lifetime, .signingRequest, .body, .parameter, .manifest: 400
         case .certificateMissing: 401
-        case .joinTokenUnknown, .joinTokenUsed, .joinTokenExpired, .notAnAgent, .notInGroup: 403
-        case .noSuchManifest, .noSuchRoute: 404
+        case .joinTokenUnknown, .joinTokenUsed, .joinTokenExpired, .notAnAgent, .agentEvicted, .notInGroup: 403
+        case .noSuchManifest, .noSuchAgent, .noSuchRoute: 404
         case .bodyTooLarge: 413
+        case .tooMuch, .tooManyIDs, .tooManyTokens: 429
         case .unforeseen, .issuing: 500
-        case .storage: 503
+        case .storage, .withdrawnLately: 503
         case .storageFull: 507
+        }
+    }
+
+    /// Seconds.
+    package var retryAfter: Int? {
+        switch self {
+        case .tooMuch(_, let seconds): seconds
+        case .withdrawnLately(_, let wait): Int(wait.components.seconds)
+        default: nil
         }
     }
 
@@ -65,7 +85,13 @@ extension ControlPlaneRefusal {
         case .lifetime: "lifetime_invalid"
         case .certificateMissing: "client_certificate_missing"
         case .notAnAgent: "not_an_agent"
+        case .agentEvicted: "agent_evicted"
+        case .noSuchAgent: "agent_not_found"
         case .notInGroup: "not_in_group"
+        case .withdrawnLately: "withdrawn_lately"
+        case .tooMuch: "too_much"
+        case .tooManyIDs: "too_many_ids"
+        case .tooManyTokens: "too_many_tokens"
         case .signingRequest: "signing_request_invalid"
         case .manifest: "manifest_invalid"
         case .noSuchManifest: "manifest_not_found"
@@ -80,6 +106,7 @@ extension ControlPlaneRefusal {
         }
     }
 
+    // Long: a line for each case, so that all that callers are told is read side by side.
     private var message: String {
         switch self {
         case .joinTokenUnknown: "this join token is not known here; create one with `tidemark join-token create`"
@@ -92,7 +119,17 @@ extension ControlPlaneRefusal {
             "a lifetime of \(seconds) seconds is not possible; ask for \(allowed.lowerBound) to \(allowed.upperBound)"
         case .certificateMissing: "this call needs a client certificate; attest first and present the SVID"
         case .notAnAgent(let id): "\(id) is no agent of this control plane, or not any more; attest with a join token"
+        case .agentEvicted(let id, let reason):
+            "\(id) is no agent any more: \(reason); find out who has its credentials, then attest with a new join token"
+        case .noSuchAgent(let id): "there is no agent \(id), or it is not banned; `tidemark status` lists them"
         case .notInGroup(let reason): reason
+        case .withdrawnLately(let id, let wait):
+            "SVIDs of \(id) were withdrawn a moment ago, by a clock that is \(wait) ahead; ask again then"
+        case .tooMuch(let id, let seconds):
+            "\(id) sends more than an agent may; send again in \(seconds) seconds, or find out what makes it do so"
+        case .tooManyTokens(let reason): reason
+        case .tooManyIDs(let group, let limit):
+            "templates gave \(limit) IDs to agent group \(group) whose SVIDs may be valid; more are given when these have run out"
         case .signingRequest(let reason): "the signing request was refused: \(reason)"
         case .manifest(let findings):
             "nothing of the file was applied; correct what is found and apply again (findings: \(findings.count))"

@@ -3,6 +3,7 @@ import ControlPlaneAPI
 import Foundation
 import Hummingbird
 import HummingbirdCore
+import Limits
 package import Logging
 import NIOCore
 import ServiceLifecycle
@@ -15,9 +16,6 @@ package struct ControlPlaneService: Service {
     private let certificate: ServerCertificate
     private let tokenKey: TokenSigningKey
     private let logger: Logger
-
-    /// Connections at a time on one listener; more wait in the kernel's backlog.
-    private static let maximumConnections = 4096
 
     /// Opens keys and records; listens only in ``run()``.
     package init(configuration: ServerConfiguration, logger: Logger) throws {
@@ -32,6 +30,7 @@ package struct ControlPlaneService: Service {
             directory: state.configuration.dataDirectory.appending(path: "token-keys", directoryHint: .isDirectory))
     }
 
+    /// Serves until told to shut down, or until one part fails; then closes the store.
     package func run() async throws {
         let version = try await state.store.read { try state.registry.version(in: $0) }
         logger.info(
@@ -39,7 +38,10 @@ package struct ControlPlaneService: Service {
             metadata: ["version": "\(version)", "data": "\(state.configuration.dataDirectory.path)"])
         let group = ServiceGroup(
             configuration: .init(
-                services: [certificate, httpsListener(), try operatorListener(), state.hub].map { .init(service: $0) },
+                services: [
+                    certificate, httpsListener(), try operatorListener(), state.hub,
+                    Housekeeping(desk: AgentDesk(state: state), logger: logger),
+                ].map { .init(service: $0) },
                 logger: logger,
             ))
         try await group.run()
@@ -58,15 +60,14 @@ package struct ControlPlaneService: Service {
         AgentRoutes(desk: AgentDesk(state: state)).add(to: router)
         OAuthRoutes(state: state, records: OAuthRecords(state: state), key: tokenKey, issuer: issuer).add(to: router)
         let listen = state.configuration.listen
+        let door = ConnectionDoor(capacity: state.configuration.maximumConnections, logger: logger)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [certificate] responder in
-                RotatingTLSChannel(responder: responder, certificate: certificate)
+            server: HTTPServerBuilder { [certificate, deadlines = state.configuration.deadlines] responder in
+                GuardedChannel(responder: responder, door: door, deadlines: deadlines, certificate: certificate)
             },
             configuration: ApplicationConfiguration(
-                address: .hostname(listen.host, port: listen.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(Self.maximumConnections),
-            ),
+                address: .hostname(listen.host, port: listen.port)),
             onServerRunning: { [port] channel in port.set(channel.localAddress?.port ?? listen.port) },
             logger: logger,
         )
@@ -78,9 +79,12 @@ package struct ControlPlaneService: Service {
         OperatorRoutes(desk: OperatorDesk(state: state, issuer: issuer)).add(to: router)
         let socket = OperatorSocket(path: state.configuration.socket, group: state.configuration.socketGroup)
         try socket.prepare()
+        let door = ConnectionDoor(capacity: Limits.Slots.operators, logger: logger)
         return Application(
             router: router,
-            server: .http1(configuration: .controlPlane),
+            server: HTTPServerBuilder { [deadlines = state.configuration.deadlines] responder in
+                GuardedChannel(responder: responder, door: door, deadlines: deadlines, certificate: nil)
+            },
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: socket.path)),
             onServerRunning: { [logger] _ in
                 do { try socket.open() } catch { logger.critical("\(socket.path) stays closed to its group: \(error)") }

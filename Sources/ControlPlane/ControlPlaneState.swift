@@ -11,6 +11,8 @@ package struct ControlPlaneState: Sendable {
     /// One for the server's life: authorities change at a restart only.
     package let bundle: TrustBundle
     package let hub: SnapshotHub
+    package let audit: AuditKeeper
+    package let refusedEndpoints = RefusedEndpoints()
     package let now: @Sendable () -> Date
 
     /// Opens what the data directory holds, or founds it.
@@ -25,9 +27,15 @@ package struct ControlPlaneState: Sendable {
         authority = try CertificateAuthority.open(
             directory: Self.keys(in: directory), trustDomain: configuration.trustDomain, now: now())
         store = try Store(directory: directory)
-        registry = Registry(trustDomain: configuration.trustDomain)
+        registry = Registry(
+            trustDomain: configuration.trustDomain, managedNetworks: configuration.managedNetworks)
         bundle = authority.bundle(sequence: 1)
         hub = SnapshotHub()
+        let auditKeys =
+            configuration.audit.keyDirectory ?? directory.appending(path: "audit-keys", directoryHint: .isDirectory)
+        audit = AuditKeeper(
+            store: store, key: try CheckpointKey.open(directory: auditKeys, trustDomain: configuration.trustDomain),
+            retention: configuration.audit.retention, copies: configuration.audit.copies, now: now)
         // Public: operators carry it to the hosts of new agents.
         let pem = directory.appending(path: "bundle.pem")
         try Data(authority.rootPEM.utf8).write(to: pem, options: .atomic)
@@ -38,7 +46,7 @@ package struct ControlPlaneState: Sendable {
 
     package var serverID: SPIFFEID {
         get throws(SPIFFEIDError) {
-            try SPIFFEID(trustDomain: configuration.trustDomain, path: IssuancePolicy.reservedPath + "server")
+            try SPIFFEID(trustDomain: configuration.trustDomain, path: "tidemark/server")
         }
     }
 }

@@ -35,11 +35,29 @@ extension Manifest {
             }
     }
 
-    var warnings: [String] {
-        if case .workloadIdentity(let identity) = self { identity.warnings } else { [] }
+    func remarks(in networks: ManagedNetworks) -> [String] {
+        if case .workloadIdentity(let identity) = self { identity.remark(in: networks).map { [$0] } ?? [] } else { [] }
     }
 
     func spiffeID(in domain: TrustDomain) -> SPIFFEID? {
-        if case .workloadIdentity(let identity) = self { try? identity.spiffeID(in: domain) } else { nil }
+        if case .workloadIdentity(let identity) = self { identity.spiffeID(in: domain) } else { nil }
+    }
+}
+
+/// What is warned of in manifests, beside the others of their agent groups.
+struct ManifestWarnings {
+    private let content: RegistryContent
+    private var groups: [String: Accountabilities] = [:]
+
+    init(_ content: RegistryContent) { self.content = content }
+
+    mutating func of(_ manifest: Manifest) -> [String] {
+        guard case .workloadIdentity(let identity) = manifest else { return [] }
+        // By the thousand, and none of the others matters.
+        guard identity.asksForParents else { return Accountabilities([]).warnings(of: identity) }
+        let group = identity.agentGroup
+        let known = groups[group] ?? Accountabilities(content.groups[group]?.identities ?? [])
+        groups[group] = known
+        return known.warnings(of: identity)
     }
 }

@@ -2,6 +2,7 @@ package import AuthorizationServer
 import ControlPlaneAPI
 package import Foundation
 import GRDB
+import Limits
 package import SPIFFE
 package import Workloads
 
@@ -30,14 +31,17 @@ extension OAuthRecords: OAuthDirectory {
 
     package func bundles() async throws -> BundleSet { BundleSet([bundle]) }
 
+    package func objection(to id: SPIFFEID, issuedAt: IssueTime) async throws -> String? {
+        try await store.read { try registry.objection(to: id, issuedAt: issuedAt, in: $0) }
+    }
+
     package func isActive(_ id: SPIFFEID) async throws -> Bool {
         try await store.read { try registry.content(in: $0).gives(id) }
     }
 
-    package func spiffeID(forWorkloadID workloadID: String) async throws -> SPIFFEID? {
+    package func spiffeID(at path: SPIFFEPath) async throws -> SPIFFEID? {
         try await store.read { database -> SPIFFEID? in
-            // A template's own text is no path of an ID, and so nobody's.
-            guard let id = try? SPIFFEID(trustDomain: registry.trustDomain, path: "/" + workloadID) else { return nil }
+            guard let id = try? SPIFFEID(trustDomain: registry.trustDomain, path: path) else { return nil }
             return try registry.content(in: database).gives(id) ? id : nil
         }
     }
@@ -48,37 +52,69 @@ extension OAuthRecords: OAuthStore {
         try await store.read { try Self.client(id, in: $0) }
     }
 
-    package func register(_ client: OAuthClient) async throws -> (client: OAuthClient, created: Bool) {
-        try await store.write { database in
-            if let kept = try Self.client(client.spiffeID, in: database) { return (kept, false) }
+    package func register(
+        _ client: OAuthClient, provenBy issuedAt: IssueTime, telling event: OAuthEvent,
+    ) async throws -> OAuthClient {
+        let time = now()
+        return try await stored(for: client.spiffeID) { database in
+            if let kept = try Self.client(client.spiffeID, in: database) { return kept }
+            try checkStanding(client.spiffeID, issuedAt, in: database)
             try database.execute(
                 sql: "INSERT INTO oauth_clients (client_id, name, method, registered_at) VALUES (?, ?, ?, ?)",
                 arguments: [
                     client.spiffeID.description, client.name, client.method.rawValue, client.registeredAt.milliseconds,
                 ],
             )
-            return (client, true)
+            try AuditChain.append([event.entry(at: time)], to: database)
+            return client
         }
     }
 
-    package func record(_ token: IssuedToken) async throws {
-        try await store.write { database in
-            // Asked again inside the transaction: a manifest may have gone since the token was decided.
+    package func record(
+        _ token: IssuedToken, provenBy issuedAt: IssueTime, telling event: OAuthEvent,
+    ) async throws {
+        let time = now()
+        try await stored(for: token.client) { database in
+            // Asked again inside the transaction: a manifest may have changed since the token was decided.
+            try checkStanding(token.client, issuedAt, in: database)
             let content = try registry.content(in: database)
-            guard TokenLedger.isEntitled(token.client, to: token.audience, by: content) else {
+            guard TokenLedger.isEntitled(token.client, to: token.audience, by: content),
+                try Self.client(token.client, in: database) != nil
+            else {
                 throw ControlPlaneRefusal.notInGroup(
                     "\(token.client) may not have a token for \(token.audience) any more")
             }
+            guard try !TokenLedger.isAtLimit(token.client, token.thumbprint, now: time, in: database) else {
+                throw ControlPlaneRefusal.tooManyTokens(
+                    "an SVID of \(token.client) has \(Limits.Tokens.ofSVID) tokens that are valid")
+            }
             try TokenLedger.record(token, in: database)
+            try AuditChain.append([event.entry(at: time)], to: database)
         }
+    }
+
+    private func checkStanding(_ id: SPIFFEID, _ issuedAt: IssueTime, in database: Database) throws {
+        if let objection = try registry.objection(to: id, issuedAt: issuedAt, in: database) {
+            throw ControlPlaneRefusal.notInGroup(objection)
+        }
+    }
+
+    /// One transaction, of which nothing stays where the client's right has gone.
+    private func stored<Value: Sendable>(
+        for client: SPIFFEID, _ work: @escaping @Sendable (Database) throws -> Value,
+    ) async throws -> Value {
+        do { return try await store.write(for: client, work) } catch .notInGroup(let reason) {
+            throw OAuthObjection.withdrawn(reason)
+        } catch .tooManyTokens(let reason) { throw OAuthObjection.tooMany(reason) }
     }
 
     package func token(_ id: String) async throws -> IssuedToken? {
         try await store.read { try TokenLedger.token(id, in: $0) }
     }
 
-    package func revokeToken(_ id: String, at time: Date) async throws {
+    package func revokeToken(_ id: String, at time: Date, telling event: OAuthEvent) async throws {
         try await store.write { database in
+            try AuditChain.append([event.entry(at: time)], to: database)
             guard try TokenLedger.revoke(id, now: time, in: database) else { return }
             try registry.raiseVersion(now: time, in: database)
         }
@@ -94,7 +130,6 @@ extension OAuthRecords: OAuthStore {
                 name: row["name"],
                 method: ClientAuthenticationMethod(rawValue: row["method"]) ?? .x509,
                 registeredAt: Date(milliseconds: row["registered_at"]),
-                deregisteredAt: (row["deregistered_at"] as Int64?).map(Date.init(milliseconds:)),
             )
         }
     }
@@ -105,7 +140,7 @@ extension OAuthRecords: OAuthJournal {
         let time = now()
         // Whoever proves nothing must not be able to fill the disk with refusals.
         guard event.caller != nil || strangers.take(at: time) else { return }
-        try await store.write { try AuditChain.append([event.entry(at: time)], to: $0) }
+        try await store.write(for: event.caller) { try AuditChain.append([event.entry(at: time)], to: $0) }
     }
 }
 

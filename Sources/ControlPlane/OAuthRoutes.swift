@@ -67,7 +67,8 @@ extension Peer {
         get throws {
             CertificateIdentity(
                 spiffeID: id, thumbprint: try CertificateThumbprint(of: leaf),
-                serialNumber: leaf.serialNumber.hexadecimal, notAfter: leaf.notValidAfter)
+                serialNumber: leaf.serialNumber.hexadecimal, notAfter: leaf.notValidAfter,
+                issuedAt: IssueTime(of: leaf))
         }
     }
 }

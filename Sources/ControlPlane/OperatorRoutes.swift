@@ -24,9 +24,19 @@ struct OperatorRoutes: Sendable {
             try Response.json(
                 await desk.joinToken(request.json(JoinTokenRequest.self), by: OperatorName.of(context.channel)))
         }
+        router.delete("/v1/agents/:group/:name") { _, context in try await change(.delete, context) }
+        router.post("/v1/agents/:group/:name/ban") { _, context in try await change(.ban, context) }
+        router.delete("/v1/agents/:group/:name/ban") { _, context in try await change(.unban, context) }
         router.get("/v1/status") { _, _ in try Response.json(await desk.status()) }
-        router.get("/v1/audit/verify") { _, _ in try Response.json(await desk.verifyAudit()) }
+        router.get("/v1/audit/head") { _, _ in try Response.json(await desk.auditHead()) }
+        router.get("/v1/audit/verify") { request, _ in try await verification(request) }
         router.get("/v1/audit") { request, _ in try await audit(request) }
+    }
+
+    private func change(_ removal: AgentDirectory.Removal, _ context: ConnectionContext) async throws -> Response {
+        let (group, name) = (try decoded("group", context), try decoded("name", context))
+        return try Response.json(
+            await desk.apply(removal, group: group, name: name, by: OperatorName.of(context.channel)))
     }
 
     private func audit(_ request: Request) async throws -> Response {
@@ -40,6 +50,16 @@ struct OperatorRoutes: Sendable {
             }
         }
         return try Response.json(await desk.audit(after: after, limit: Int(limit), spiffeID: id, wait: .seconds(wait)))
+    }
+
+    private func verification(_ request: Request) async throws -> Response {
+        let text = request.parameter("expect")
+        let head = text.flatMap(ExpectedHead.init)
+        if let text, head == nil {
+            throw ControlPlaneRefusal.parameter(
+                "expect", value: text, expected: "HEAD or HEAD:COUNT, as tidemark audit head printed it")
+        }
+        return try Response.json(await desk.verifyAudit(expecting: head))
     }
 
     private func decoded(_ name: String, _ context: ConnectionContext) throws -> String {

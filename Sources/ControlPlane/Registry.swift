@@ -7,15 +7,19 @@ package import Workloads
 /// What operators applied, numbered: each change of anything an agent enforces makes a new version.
 package struct Registry: Sendable {
     package let trustDomain: TrustDomain
+    private let managedNetworks: ManagedNetworks
     private let latest = LatestContent()
+    private let latestEndpoints = LatestEndpoints()
 
     /// One for each store: it remembers that store's manifests.
-    package init(trustDomain: TrustDomain) {
+    package init(trustDomain: TrustDomain, managedNetworks: ManagedNetworks = ManagedNetworks()) {
         self.trustDomain = trustDomain
+        self.managedNetworks = managedNetworks
     }
 
     // MARK: Reading
 
+    /// 0 before anything was applied.
     package func version(in database: Database) throws -> UInt64 {
         UInt64(clamping: try Int64.fetchOne(database, sql: "SELECT version FROM registry") ?? 0)
     }
@@ -47,6 +51,7 @@ package struct Registry: Sendable {
                 """,
             arguments: [kind, name],
         )
+        var warnings = ManifestWarnings(try content(in: database))
         return try rows.map { row in
             let manifest = try Manifest(row: row)
             return StoredManifest(
@@ -56,7 +61,7 @@ package struct Registry: Sendable {
                 updatedAt: Date(milliseconds: row["updated_at"]),
                 yaml: manifest.canonicalYAML,
                 spiffeID: manifest.spiffeID(in: trustDomain)?.description,
-                warnings: manifest.warnings,
+                warnings: warnings.of(manifest),
             )
         }
     }
@@ -70,10 +75,11 @@ package struct Registry: Sendable {
         let before = try content(in: database)
         let change = ManifestChange(applying: manifests, to: before)
         let after = try before.changed(by: change)
+        var warnings = ManifestWarnings(after)
         let outcomes = manifests.map { manifest in
             ApplyResponse.Outcome(
                 kind: manifest.kind, name: manifest.name, result: change.result(for: manifest.key),
-                warnings: manifest.warnings)
+                warnings: warnings.of(manifest), remarks: manifest.remarks(in: managedNetworks))
         }
         if !change.isEmpty {
             let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
@@ -86,7 +92,7 @@ package struct Registry: Sendable {
         return ApplyResponse(version: try version(in: database), documents: outcomes)
     }
 
-    /// Removes a manifest. An identity's SPIFFE ID counts as withdrawn until it is applied again.
+    /// Removes a manifest. What was issued to an identity of it is withdrawn, for good.
     package func delete(
         kind: String, name: String, by operatorName: String, now: Date, in database: Database,
     ) throws -> DeleteResponse {
@@ -104,8 +110,9 @@ package struct Registry: Sendable {
 
     /// Says that something agents enforce has changed.
     package func raiseVersion(now: Date, in database: Database) throws {
-        // Expired tokens leave here and nowhere else: within one version the snapshot's list stays the same.
+        // Expired tokens and withdrawals leave here and nowhere else: within one version the snapshot's lists stay the same.
         try database.execute(sql: "DELETE FROM oauth_tokens WHERE expires_at < ?", arguments: [now.milliseconds])
+        try Issuances.purge(now: now, in: database)
         try database.execute(sql: "UPDATE registry SET version = version + 1")
     }
 
@@ -124,34 +131,41 @@ package struct Registry: Sendable {
     private func follow(
         _ change: ManifestChange, to after: RegistryContent, now: Date, in database: Database,
     ) throws {
-        try withdraw(GivenIDs(by: change.oldIdentities, in: trustDomain), unlessIn: after, now: now, in: database)
-        try restore(GivenIDs(by: change.newIdentities, in: trustDomain), as: after, in: database)
+        for (group, identities) in Dictionary(grouping: change.oldIdentities, by: \.agentGroup) {
+            try withdraw(GivenIDs(by: identities, in: trustDomain), from: group, after, now: now, in: database)
+        }
         try TokenLedger.revokeUnentitled(content: after, now: now, in: database)
         try raiseVersion(now: now, in: database)
         let revision = try revision(in: database)
         database.afterNextTransaction { [latest] _ in latest.hold(after, at: revision) }
     }
 
+    /// Takes back what was issued to IDs that the agents of this group have no more, also where others have them.
     private func withdraw(
-        _ lost: GivenIDs, unlessIn after: RegistryContent, now: Date, in database: Database,
+        _ former: GivenIDs, from group: String, _ after: RegistryContent, now: Date, in database: Database,
     ) throws {
-        let known = lost.written + (lost.hasTemplates ? try expanded(in: database).filter(lost.contains) : [])
-        for id in known where !after.writes(id) {
-            if after.gives(id) {
-                try keepExpanded(id, in: database)
-            } else {
-                try database.execute(
-                    sql: "INSERT OR IGNORE INTO withdrawn VALUES (?, ?)",
-                    arguments: [id.description, now.milliseconds])
-            }
-        }
+        let known = Set(
+            former.written + (former.hasTemplates ? try Issuances.all(in: database).filter(former.contains) : []))
+        let kept = after.given(toGroup: group)
+        for id in known.sorted() where !kept.contains(id) { try withdraw(id, now: now, in: database) }
     }
 
-    private func restore(_ gained: GivenIDs, as after: RegistryContent, in database: Database) throws {
-        for id in gained.written + (gained.hasTemplates ? try withdrawn(in: database).filter(gained.contains) : []) {
-            try database.execute(sql: "DELETE FROM withdrawn WHERE spiffe_id = ?", arguments: [id.description])
-            if !after.writes(id) { try keepExpanded(id, in: database) }
-        }
+    /// Takes back what was issued through an agent whose right an operator took away.
+    ///
+    /// - Returns: to how many IDs.
+    func withdraw(
+        issuedThrough agent: SPIFFEID, after removal: AgentDirectory.Removal, now: Date, in database: Database,
+    ) throws -> Int {
+        guard let reach = removal.reach else { return 0 }
+        let ids = try AgentIssuances.ids(through: agent, reach, now: now, in: database)
+        for id in ids { try withdraw(id, now: now, in: database) }
+        return ids.count
+    }
+
+    private func withdraw(_ id: SPIFFEID, now: Date, in database: Database) throws {
+        try Issuances.withdraw(id, now: now, in: database)
+        try TokenLedger.deregister(
+            id, because: "what was issued to the client was withdrawn", now: now, in: database)
     }
 
     private func entry(_ type: String, for manifest: Manifest, by operatorName: String, now: Date) -> AuditChain.Entry {
@@ -171,21 +185,48 @@ extension Registry {
         forGroup group: String, bundle: TrustBundle, svidLifetime: Duration, in database: Database,
     ) throws -> PolicySnapshot {
         let content = try content(in: database)
+        let withdrawals = try Issuances.withdrawals(in: database)
+        let standing = withdrawals.filter { content.gives($0.spiffeID) }
         return PolicySnapshot(
             version: try version(in: database),
             trustDomain: trustDomain,
             bundle: bundle,
             identities: content.groups[group]?.identities ?? [],
             resources: content.resources,
-            endpoints: try AgentDirectory.endpoints(in: database),
-            withdrawn: try withdrawn(in: database).sorted(),
+            endpoints: try endpoints(in: database),
+            withdrawn: withdrawals.map(\.spiffeID).filter { !content.gives($0) },
             revokedTokens: try TokenLedger.revoked(in: database),
             svidLifetime: Int(svidLifetime.components.seconds),
+            managedNetworks: managedNetworks.ranges.isEmpty ? nil : managedNetworks,
+            withdrawals: standing.isEmpty ? nil : standing,
         )
     }
 
+    /// Raised with each change of endpoints, which are no policy.
+    func endpointsRevision(in database: Database) throws -> Int64 {
+        try Int64.fetchOne(database, sql: "SELECT endpoints_revision FROM registry") ?? 0
+    }
+
+    /// Where managed workloads listen. One array for all who ask.
+    func endpoints(in database: Database) throws -> [Endpoint] {
+        let revision = try endpointsRevision(in: database)
+        if let endpoints = latestEndpoints.endpoints(at: revision) { return endpoints }
+        let endpoints = try EndpointClaims.standing(in: database)
+        if database.configuration.readonly { latestEndpoints.hold(endpoints, at: revision) }
+        return endpoints
+    }
+
+    /// IDs that nobody has any more, while something of theirs may not have run out.
     package func withdrawn(in database: Database) throws -> Set<SPIFFEID> {
-        Set(try String.fetchAll(database, sql: "SELECT spiffe_id FROM withdrawn").map { try SPIFFEID($0) })
+        let content = try content(in: database)
+        return Set(try Issuances.withdrawals(in: database).map(\.spiffeID).filter { !content.gives($0) })
+    }
+
+    /// Why a credential of this ID is not taken; nil: it is.
+    func objection(to id: SPIFFEID, issuedAt: IssueTime, in database: Database) throws -> String? {
+        guard try content(in: database).gives(id) else { return "no manifest gives \(id)" }
+        let through = try Issuances.withdrawnThrough(id, in: database)
+        return Withdrawals(through: through.map { [id: $0] } ?? [:]).objection(to: id, issuedAt: issuedAt)
     }
 
     /// The SPIFFE IDs an agent of this group may act for.
@@ -193,19 +234,9 @@ extension Registry {
         try content(in: database).given(toGroup: group)
     }
 
-    /// Whether an agent of this group may act for this ID. Keeps it: when a template goes, its IDs are withdrawn one by one.
-    func expand(_ id: SPIFFEID, forGroup group: String, in database: Database) throws -> Bool {
-        guard try identities(ofGroup: group, in: database).contains(id) else { return false }
-        try keepExpanded(id, in: database)
-        return true
-    }
-
-    /// Given to somebody, by a template from which nobody can tell that later.
-    private func keepExpanded(_ id: SPIFFEID, in database: Database) throws {
-        try database.execute(sql: "INSERT OR IGNORE INTO expanded_ids VALUES (?)", arguments: [id.description])
-    }
-
-    private func expanded(in database: Database) throws -> Set<SPIFFEID> {
-        Set(try String.fetchAll(database, sql: "SELECT spiffe_id FROM expanded_ids").map { try SPIFFEID($0) })
+    /// As of when an agent of this group may have a credential of this ID; nil: it may not.
+    func issueTime(for id: SPIFFEID, group: String, now: Date, in database: Database) throws -> IssueTime? {
+        guard try identities(ofGroup: group, in: database).contains(id) else { return nil }
+        return try Issuances.nextTime(for: id, now: now, in: database)
     }
 }

@@ -87,25 +87,26 @@ extension RegistryContent {
             .filter { $0.contains { suspects.contains($0.name) } }
         return concerned.flatMap { Precedence.conflicts(of: suspects, in: $0) }.map(\.description)
             + concerned.flatMap { SelectorProgram.excess(in: $0) }
-            + unnameable(concerned.joined().filter { suspects.contains($0.name) })
             + resourceConflicts
     }
 
-    private func unnameable(_ identities: [WorkloadIdentity]) -> [String] {
-        identities.sorted { $0.name < $1.name }.compactMap { identity in
-            let place = "WorkloadIdentity \(identity.name): spec.workloadID"
-            do {
-                let id = try identity.exampleID(in: trustDomain)
-                // Fail closed: with such a name a workload could pass for the control plane or an agent.
-                return (id.path + "/").hasPrefix(IssuancePolicy.reservedPath)
-                    ? "\(place): expected a name outside tidemark/, which is the control plane's own" : nil
-            } catch {
-                return "\(place): \(error)"
-            }
-        }
+    private var resourceConflicts: [String] { sameResources + indistinctResources }
+
+    /// Of two that a request cannot be told to be for, neither could ever be called.
+    private var indistinctResources: [String] {
+        Dictionary(grouping: resources, by: ResourcePlace.init).values.filter { $0.count > 1 }.compactMap { same in
+            // Told by ``sameResources``.
+            guard Set(same.map(\.resource.text)).count > 1 else { return nil }
+            let names = same.map(\.name).sorted().joined(separator: " and ")
+            let urls = same.map(\.resource.text).sorted().joined(separator: ", ")
+            return
+                "ProtectedResource \(names): spec.resource \(urls): one port and path of one workloadID at one address, so no "
+                + "request could be told to be for one of them; expected one name for each path of a port. Remedy: keep one of "
+                + "them, give them other paths, or write the IP addresses"
+        }.sorted()
     }
 
-    private var resourceConflicts: [String] {
+    private var sameResources: [String] {
         Dictionary(grouping: resources, by: \.resource.text).values.filter { $0.count > 1 }.map { same in
             let names = same.map(\.name).sorted().joined(separator: " and ")
             return
@@ -121,5 +122,21 @@ extension Array {
         let gone = Set(old.map(name))
         return (filter { !gone.contains(name($0)) } + new.sorted { name($0) < name($1) })
             .sorted { name($0) < name($1) }
+    }
+}
+
+/// What of a resource a request shows to whoever serves it: the host names of clients are not among it.
+private struct ResourcePlace: Hashable {
+    let servedBy: SPIFFEPath
+    let port: UInt16
+    let path: String
+    /// nil: wherever no other one is told by its address.
+    let address: [UInt8]?
+
+    init(_ resource: ProtectedResource) {
+        servedBy = resource.servedBy
+        port = resource.resource.port
+        path = resource.resource.path
+        address = resource.resource.address
     }
 }

@@ -2,6 +2,7 @@ import ControlPlaneAPI
 import Foundation
 import Hummingbird
 import HummingbirdCore
+import Limits
 import NIOCore
 
 /// The context of a request on either listener.
@@ -13,14 +14,14 @@ struct ConnectionContext: RequestContext {
         coreContext = .init(source: source)
         channel = source.channel
     }
-
-    /// Of any request body on this server.
-    static let maximumBody = 256 << 10
 }
 
 extension Request {
     func json<Body: Decodable>(_ type: Body.Type) async throws -> Body {
-        let bytes = try await bytes()
+        try Self.decode(type, from: try await bytes())
+    }
+
+    static func decode<Body: Decodable>(_ type: Body.Type, from bytes: Data) throws -> Body {
         do {
             return try WireCoding.decoder().decode(type, from: bytes)
         } catch let error as DecodingError {
@@ -32,13 +33,13 @@ extension Request {
 
     /// The whole body.
     func bytes() async throws -> Data {
-        if let announced = headers[.contentLength].flatMap(Int.init), announced > ConnectionContext.maximumBody {
-            throw ControlPlaneRefusal.bodyTooLarge(maximum: ConnectionContext.maximumBody)
+        if let announced = headers[.contentLength].flatMap(Int.init), announced > Limits.Request.body {
+            throw ControlPlaneRefusal.bodyTooLarge(maximum: Limits.Request.body)
         }
         do {
-            return Data(try await body.collect(upTo: ConnectionContext.maximumBody).readableBytesView)
+            return Data(try await body.collect(upTo: Limits.Request.body).readableBytesView)
         } catch is NIOTooManyBytesError {
-            throw ControlPlaneRefusal.bodyTooLarge(maximum: ConnectionContext.maximumBody)
+            throw ControlPlaneRefusal.bodyTooLarge(maximum: Limits.Request.body)
         }
     }
 
@@ -67,7 +68,9 @@ extension Response {
     }
 
     static func refusal(_ refusal: ControlPlaneRefusal) throws -> Response {
-        try json(refusal.problem, status: HTTPResponse.Status(code: refusal.status))
+        var response = try json(refusal.problem, status: HTTPResponse.Status(code: refusal.status))
+        if let seconds = refusal.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
+        return response
     }
 }
 

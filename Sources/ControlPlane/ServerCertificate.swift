@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Handshake
 import Issuer
 import Logging
 import NIOSSL
@@ -13,6 +14,7 @@ import X509
 final class ServerCertificate: Service {
     /// For client certificates.
     let verifier: X509SVIDVerifier
+    let verifications = ChainVerifications()
     private let state: ControlPlaneState
     private let logger: Logger
     private let current: Mutex<Current>
@@ -64,7 +66,7 @@ final class ServerCertificate: Service {
             ipAddresses: names.filter(\.isIPAddress),
         )
         let svid = try X509SVID(chain: chain, privateKey: key)
-        return Current(context: try NIOSSLContext(configuration: tls(svid, state.bundle)), halfLife: svid.halfLife)
+        return Current(context: try SessionTickets.context(tls(svid, state.bundle)), halfLife: svid.halfLife)
     }
 
     private static func tls(_ svid: X509SVID, _ bundle: TrustBundle) throws -> TLSConfiguration {

@@ -1,5 +1,7 @@
 package import Foundation
+import Limits
 package import SPIFFE
+package import Workloads
 
 /// What `tidemark-server run` is told; see docs/install.md for the file.
 package struct ServerConfiguration: Sendable, Equatable {
@@ -16,6 +18,13 @@ package struct ServerConfiguration: Sendable, Equatable {
     package var socketGroup: String?
     package var svidLifetime: Duration
     package var agentSVIDLifetime: Duration
+    package var endpointRules: EndpointRules
+    package var audit: AuditSettings
+    /// Connections at a time on the HTTPS listener.
+    package var maximumConnections = Limits.Slots.controlPlane
+    package var deadlines = ConnectionDeadlines()
+    /// Into which no managed workload ever speaks plain.
+    package var managedNetworks: ManagedNetworks
 
     package init(
         trustDomain: TrustDomain,
@@ -26,6 +35,9 @@ package struct ServerConfiguration: Sendable, Equatable {
         socketGroup: String? = nil,
         svidLifetime: Duration = .seconds(3600),
         agentSVIDLifetime: Duration = .seconds(86_400),
+        endpointRules: EndpointRules = EndpointRules(),
+        audit: AuditSettings = AuditSettings(),
+        managedNetworks: ManagedNetworks = ManagedNetworks(),
     ) throws(ConfigurationError) {
         self.trustDomain = trustDomain
         self.dataDirectory = dataDirectory
@@ -35,6 +47,9 @@ package struct ServerConfiguration: Sendable, Equatable {
         self.socketGroup = socketGroup
         self.svidLifetime = svidLifetime
         self.agentSVIDLifetime = agentSVIDLifetime
+        self.endpointRules = endpointRules
+        self.audit = audit
+        self.managedNetworks = managedNetworks
         try check()
     }
 
@@ -49,7 +64,7 @@ package struct ServerConfiguration: Sendable, Equatable {
             throw .value(key: "hostNames", found: "\(hostNames)", expected: "at least one DNS name or IP address")
         }
         for (key, lifetime) in [("svidLifetime", svidLifetime), ("agentSVIDLifetime", agentSVIDLifetime)] {
-            guard lifetime >= .seconds(10), lifetime <= .seconds(30 * 86_400) else {
+            guard lifetime >= .seconds(10), lifetime <= Limits.SVID.longestLifetime else {
                 throw .value(key: key, found: "\(lifetime)", expected: "10s to 720h")
             }
         }

@@ -1,3 +1,4 @@
+import Limits
 package import SPIFFE
 import ServiceLifecycle
 
@@ -14,14 +15,40 @@ package actor SnapshotHub: Service {
     private var streams: [Int: Stream] = [:]
     private var opened = 0
     private let heartbeat: Duration
+    private let clock = ContinuousClock()
+    /// Not before: however much changes, all streams together are woken so often and no oftener.
+    private var nextWaking = ContinuousClock.now
+    private var isWakingPlanned = false
+    /// When agents that are away closed their last stream; of those that have had none, when this server started.
+    private var left: [SPIFFEID: ContinuousClock.Instant] = [:]
+    private let started = ContinuousClock.now
 
     /// - Parameter heartbeat: the longest silence on a stream.
     package init(heartbeat: Duration = .seconds(5)) {
         self.heartbeat = heartbeat
     }
 
+    /// Agents that hold a stream now.
     package var connected: Set<SPIFFEID> { Set(streams.values.map(\.agent)) }
 
+    /// - Returns: who is connected, or was so long ago at most.
+    package func present(within absence: Duration) -> Presence {
+        let now = clock.now
+        return Presence(
+            connected: connected.union(left.filter { now - $0.value <= absence }.keys),
+            isYoung: now - started <= absence)
+    }
+
+    /// Which agents are there, or have not been away for long.
+    package struct Presence: Sendable {
+        fileprivate let connected: Set<SPIFFEID>
+        /// Nobody can have been away for so long as far as this server knows.
+        fileprivate let isYoung: Bool
+
+        package func contains(_ agent: String) -> Bool { isYoung || connected.contains { "\($0)" == agent } }
+    }
+
+    /// When one stream has to look whether there is something to send.
     package struct Wakings: Sendable {
         /// The first one comes at once.
         package let sequence: AsyncStream<Void>
@@ -29,6 +56,7 @@ package actor SnapshotHub: Service {
         package let end: @Sendable () -> Void
     }
 
+    /// A stream of this agent begins. It may have several, as when a connection broke and neither end knows yet.
     package func open(for agent: SPIFFEID) -> Wakings {
         let (wakings, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         opened += 1
@@ -41,7 +69,21 @@ package actor SnapshotHub: Service {
         return Wakings(sequence: wakings, end: { wake.finish() })
     }
 
+    /// Something changed: the first time at once, then with all that changes meanwhile.
     package func wakeAll() {
+        let now = clock.now
+        guard now < nextWaking else { return wake(at: now) }
+        guard !isWakingPlanned else { return }
+        isWakingPlanned = true
+        Task { [clock, nextWaking] in
+            try? await clock.sleep(until: nextWaking)
+            wake(at: clock.now)
+        }
+    }
+
+    private func wake(at now: ContinuousClock.Instant) {
+        isWakingPlanned = false
+        nextWaking = now + Limits.Updates.ofFleet
         for stream in streams.values { stream.wake.yield() }
     }
 
@@ -65,6 +107,8 @@ package actor SnapshotHub: Service {
     }
 
     private func forget(_ number: Int) {
-        streams[number] = nil
+        guard let agent = streams.removeValue(forKey: number)?.agent else { return }
+        left = left.filter { clock.now - $0.value <= Limits.Endpoints.absence }
+        if !connected.contains(agent) { left[agent] = clock.now }
     }
 }

@@ -7,7 +7,7 @@ import SPIFFE
 import Workloads
 
 /// One agent's `GET /v1/agents/self/snapshots`: a line a version, the first one whole and each later one as a change of the one
-/// before; an empty line as heartbeat.
+/// before; a line with a change of endpoints alone, which makes no version; an empty line as heartbeat.
 struct SnapshotStream: Sendable {
     let state: ControlPlaneState
     let desk: AgentDesk
@@ -37,14 +37,9 @@ struct SnapshotStream: Sendable {
         var sent: Sent?
         for await _ in wakings.sequence {
             // Looked at each time, so that a removed agent, or one with an old certificate, hears nothing more.
-            guard let agent = try? await desk.agent(peer) else { return }
-            let snapshot = try await next(after: sent?.version, for: agent)
-            if let snapshot {
-                try await writer.write(ByteBuffer(bytes: try Self.line(snapshot, after: sent) + [newline]))
-                sent = Sent(version: snapshot.version, identities: snapshot.identities)
-            } else {
-                try await writer.write(ByteBuffer(bytes: [newline]))
-            }
+            guard let agent = try? await desk.agent(stillStreaming: peer) else { return }
+            let line = try await next(after: &sent, for: agent)
+            try await writer.write(ByteBuffer(bytes: line + [newline]))
         }
     }
 
@@ -52,6 +47,14 @@ struct SnapshotStream: Sendable {
     private struct Sent {
         let version: UInt64
         let identities: [WorkloadIdentity]
+        var endpoints: [Endpoint]
+        var endpointsRevision: Int64
+    }
+
+    private enum Step {
+        case nothing
+        case policy(PolicySnapshot, endpointsRevision: Int64)
+        case endpoints([Endpoint], revision: Int64)
     }
 
     private static func line(_ snapshot: PolicySnapshot, after sent: Sent?) throws -> Data {
@@ -61,13 +64,38 @@ struct SnapshotStream: Sendable {
 
     private var newline: UInt8 { UInt8(ascii: "\n") }
 
-    /// - Returns: nil where the agent has the current one.
-    private func next(after sent: UInt64?, for agent: AgentDirectory.Agent) async throws -> PolicySnapshot? {
+    /// - Returns: the next line; empty where the agent has everything, which is a heartbeat.
+    private func next(after sent: inout Sent?, for agent: AgentDirectory.Agent) async throws -> Data {
+        let (version, revision) = (sent?.version, sent?.endpointsRevision)
+        switch try await step(after: version, revision, for: agent) {
+        case .nothing: return Data()
+        case .policy(let snapshot, let revision):
+            let line = try Self.line(snapshot, after: sent)
+            sent = Sent(
+                version: snapshot.version, identities: snapshot.identities, endpoints: snapshot.endpoints,
+                endpointsRevision: revision)
+            return line
+        case .endpoints(let endpoints, let revision):
+            guard let former = sent else { return Data() }
+            let change = EndpointChange(version: former.version, from: former.endpoints, to: endpoints)
+            sent?.endpoints = endpoints
+            sent?.endpointsRevision = revision
+            return change.isEmpty ? Data() : try WireCoding.encoder().encode(change)
+        }
+    }
+
+    private func step(
+        after version: UInt64?, _ revision: Int64?, for agent: AgentDirectory.Agent,
+    ) async throws -> Step {
         try await state.store.read { database in
-            if try state.registry.version(in: database) == sent { return nil }
-            return try state.registry.snapshot(
-                forGroup: agent.group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime,
-                in: database)
+            let now = try state.registry.endpointsRevision(in: database)
+            guard try state.registry.version(in: database) == version else {
+                let snapshot = try state.registry.snapshot(
+                    forGroup: agent.group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime,
+                    in: database)
+                return .policy(snapshot, endpointsRevision: now)
+            }
+            return now == revision ? .nothing : .endpoints(try state.registry.endpoints(in: database), revision: now)
         }
     }
 }

@@ -1,12 +1,14 @@
 import ControlPlaneAPI
 package import Foundation
 package import GRDB
+package import SPIFFE
 
 /// Everything the control plane remembers but its keys: one SQLite database in the data directory.
 ///
 /// Each change is one transaction together with its audit records; a failed one leaves nothing behind.
 package final class Store: Sendable {
     package let database: DatabasePool
+    private let turns = CallerTurns()
 
     /// Opens or creates `<directory>/tidemark.sqlite`.
     package init(directory: URL) throws(ControlPlaneRefusal) {
@@ -35,6 +37,16 @@ package final class Store: Sendable {
         _ work: @escaping @Sendable (Database) throws -> Value,
     ) async throws(ControlPlaneRefusal) -> Value {
         do { return try await database.write(work) } catch { throw Self.refusal(for: error) }
+    }
+
+    /// The same, of one caller one at a time: however many transactions it asks for, nobody else waits for more than one.
+    ///
+    /// - Parameter caller: nil for a stranger.
+    package func write<Value: Sendable>(
+        for caller: SPIFFEID?, _ work: @escaping @Sendable (Database) throws -> Value,
+    ) async throws(ControlPlaneRefusal) -> Value {
+        guard let caller else { return try await write(work) }
+        return try await turns.take(caller) { () async throws(ControlPlaneRefusal) in try await write(work) }
     }
 
     package func close() throws {

@@ -1,4 +1,6 @@
+import Foundation
 import GRDB
+import Limits
 
 /// The tables, in the order they came to be. A released migration is never edited, only followed.
 enum StoreSchema {
@@ -10,6 +12,12 @@ enum StoreSchema {
         migrator.registerMigration("4 audit", migrate: audit)
         migrator.registerMigration("5 expanded IDs", migrate: expandedIDs)
         migrator.registerMigration("6 manifests revision", migrate: manifestsRevision)
+        migrator.registerMigration("agents' standing", migrate: agentStanding)
+        migrator.registerMigration("audit positions", migrate: auditPositions)
+        migrator.registerMigration("endpoint claims", migrate: endpointClaims)
+        migrator.registerMigration("audit floor", migrate: auditFloor)
+        migrator.registerMigration("issuances", migrate: issuances)
+        migrator.registerMigration("agents' issuances", migrate: agentIssuances)
         return migrator
     }
 
@@ -65,6 +73,22 @@ enum StoreSchema {
                 """)
     }
 
+    private static func agentStanding(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                ALTER TABLE agents ADD COLUMN serial TEXT;
+                ALTER TABLE agents ADD COLUMN serial_not_before INTEGER;
+                ALTER TABLE agents ADD COLUMN life_began INTEGER;
+                ALTER TABLE agents ADD COLUMN former_serial TEXT;
+                ALTER TABLE agents ADD COLUMN former_until INTEGER;
+                ALTER TABLE agents ADD COLUMN evicted TEXT;
+                CREATE TABLE banned_agents (
+                    spiffe_id TEXT PRIMARY KEY,
+                    since INTEGER NOT NULL
+                ) STRICT, WITHOUT ROWID;
+                """)
+    }
+
     private static func oauth(_ database: Database) throws {
         try database.execute(
             sql: """
@@ -106,6 +130,122 @@ enum StoreSchema {
                         BEGIN UPDATE registry SET manifests_revision = manifests_revision + 1; END
                     """)
         }
+    }
+
+    /// Below which records were removed by retention; the only ones that can be.
+    private static func auditFloor(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE audit_floor (
+                    id INTEGER PRIMARY KEY CHECK (id = 1),
+                    sequence INTEGER NOT NULL,
+                    hash TEXT NOT NULL,
+                    signature TEXT NOT NULL,
+                    bytes INTEGER NOT NULL
+                ) STRICT;
+                INSERT INTO audit_floor SELECT 1, 0, '', '', coalesce(sum(
+                    length(CAST(details AS BLOB)) + length(CAST(source AS BLOB)) + length(type) + 200), 0) FROM audit;
+                DROP TRIGGER audit_is_never_deleted;
+                CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
+                    WHEN OLD.sequence > (SELECT sequence FROM audit_floor)
+                    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+                """)
+    }
+
+    /// Of two claims of one endpoint the earlier one counts. The revision is raised by triggers, like that of manifests.
+    private static func endpointClaims(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE claims (
+                    claim INTEGER PRIMARY KEY AUTOINCREMENT,
+                    agent TEXT NOT NULL REFERENCES agents (spiffe_id) ON DELETE CASCADE,
+                    address TEXT NOT NULL,
+                    port INTEGER NOT NULL,
+                    workload TEXT NOT NULL,
+                    telling TEXT NOT NULL,
+                    UNIQUE (agent, address, port, workload)
+                ) STRICT;
+                INSERT INTO claims (agent, address, port, workload, telling)
+                    SELECT agent, address, port, workload, '' FROM endpoints;
+                DROP TABLE endpoints;
+                ALTER TABLE claims RENAME TO endpoints;
+                CREATE INDEX endpoints_by_place ON endpoints (address, port, claim);
+                ALTER TABLE registry ADD COLUMN endpoints_revision INTEGER NOT NULL DEFAULT 0;
+                """)
+        for (name, change) in [("insert", "INSERT"), ("delete", "DELETE"), ("update", "UPDATE OF claim")] {
+            try database.execute(
+                sql: """
+                    CREATE TRIGGER revision_after_endpoint_\(name) AFTER \(change) ON endpoints
+                        BEGIN UPDATE registry SET endpoints_revision = endpoints_revision + 1; END
+                    """)
+        }
+    }
+
+    /// How far the audit has come in each agent's queue: a report that comes twice is taken once.
+    private static func auditPositions(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE audit_positions (
+                    agent TEXT PRIMARY KEY REFERENCES agents (spiffe_id) ON DELETE CASCADE,
+                    queue TEXT NOT NULL,
+                    next INTEGER NOT NULL
+                ) STRICT, WITHOUT ROWID
+                """)
+    }
+
+    /// What was issued before was not recorded: it may be good for as long as any configuration allows.
+    private static func issuances(_ database: Database) throws {
+        let longest = Int64(Limits.SVID.longestLifetime / .seconds(1)) * 1000
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        try database.execute(
+            sql: """
+                CREATE TABLE issuances (
+                    spiffe_id TEXT PRIMARY KEY,
+                    agent_group TEXT NOT NULL DEFAULT '',
+                    issued_second INTEGER NOT NULL,
+                    ends_at INTEGER NOT NULL,
+                    withdrawn_through INTEGER,
+                    withdrawn_until INTEGER
+                ) STRICT, WITHOUT ROWID;
+                CREATE INDEX issuances_by_end ON issuances (ends_at);
+                CREATE INDEX issuances_by_group ON issuances (agent_group);
+                CREATE INDEX oauth_tokens_by_client ON oauth_tokens (client_id, thumbprint);
+                ALTER TABLE registry ADD COLUMN issued_unrecorded_until INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE oauth_clients DROP COLUMN deregistered_at;
+                """)
+        try database.execute(
+            sql: "UPDATE registry SET issued_unrecorded_until = ? WHERE EXISTS (SELECT 1 FROM agents)",
+            arguments: [now + longest])
+        try database.execute(
+            sql: """
+                INSERT INTO issuances
+                    SELECT spiffe_id, '', since / 1000, ?1, since / 1000, ?1 FROM withdrawn;
+                """,
+            arguments: [now + longest])
+        try database.execute(
+            sql: """
+                INSERT OR IGNORE INTO issuances (spiffe_id, issued_second, ends_at)
+                    SELECT spiffe_id, ?1 / 1000, ?2 FROM expanded_ids;
+                """,
+            arguments: [now, now + longest])
+        try database.execute(sql: "DROP TABLE withdrawn; DROP TABLE expanded_ids")
+    }
+
+    /// Through whom it was issued before was not recorded: through any agent of the group.
+    private static func agentIssuances(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                CREATE TABLE agent_issuances (
+                    agent TEXT NOT NULL,
+                    spiffe_id TEXT NOT NULL,
+                    ends_at INTEGER NOT NULL,
+                    PRIMARY KEY (agent, spiffe_id)
+                ) STRICT, WITHOUT ROWID;
+                CREATE INDEX agent_issuances_by_id ON agent_issuances (spiffe_id);
+                CREATE INDEX agent_issuances_by_end ON agent_issuances (ends_at);
+                INSERT INTO agent_issuances
+                    SELECT agents.spiffe_id, issuances.spiffe_id, issuances.ends_at FROM agents JOIN issuances USING (agent_group);
+                """)
     }
 
     private static func audit(_ database: Database) throws {

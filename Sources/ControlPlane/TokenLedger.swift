@@ -2,11 +2,13 @@ package import AuthorizationServer
 import ControlPlaneAPI
 package import Foundation
 package import GRDB
+import Limits
 import SPIFFE
 import Workloads
 
 /// Which access tokens were issued, for whom and for what, until they run out. The tokens themselves are not kept.
 package enum TokenLedger {
+    /// Also forgets tokens that have run out.
     package static func record(_ token: IssuedToken, in database: Database) throws {
         // Revoked ones are on the agents' lists, and leave with the next version.
         try database.execute(
@@ -25,6 +27,22 @@ package enum TokenLedger {
         )
     }
 
+    /// - Parameter thumbprint: of the SVID that asks.
+    static func isAtLimit(
+        _ client: SPIFFEID, _ thumbprint: CertificateThumbprint?, now: Date, in database: Database,
+    ) throws -> Bool {
+        let count = try Int.fetchOne(
+            database,
+            sql: """
+                SELECT count(*) FROM oauth_tokens
+                WHERE client_id = ? AND thumbprint IS ? AND revoked_at IS NULL AND expires_at > ?
+                """,
+            arguments: [client.description, thumbprint?.base64URL, now.milliseconds])
+        return (count ?? 0) >= Limits.Tokens.ofSVID
+    }
+
+    /// - Parameter id: `jti`.
+    /// - Returns: nil: never issued here, or forgotten since it ran out.
     package static func token(_ id: String, in database: Database) throws -> IssuedToken? {
         let row = try Row.fetchOne(database, sql: "SELECT * FROM oauth_tokens WHERE jti = ?", arguments: [id])
         return try row.map { row in
@@ -63,6 +81,36 @@ package enum TokenLedger {
         }
     }
 
+    /// Takes away an identity's registration and its tokens. Nothing hinders another registration.
+    static func deregister(
+        _ client: SPIFFEID, because reason: String, now: Date, in database: Database,
+    ) throws {
+        let live = try String.fetchAll(
+            database,
+            sql: "SELECT jti FROM oauth_tokens WHERE client_id = ? AND revoked_at IS NULL AND expires_at > ?",
+            arguments: [client.description, now.milliseconds])
+        for id in live { try revoke(id, of: client, because: reason, now: now, in: database) }
+        try database.execute(sql: "DELETE FROM oauth_clients WHERE client_id = ?", arguments: [client.description])
+        guard database.changesCount > 0 else { return }
+        let entry = AuditChain.Entry(
+            time: now, type: "client.deregistered",
+            details: ["spiffeID": .string(client.description), "reason": .string(reason)])
+        try AuditChain.append([entry], to: database)
+    }
+
+    private static func revoke(
+        _ id: String, of client: SPIFFEID, because reason: String, now: Date, in database: Database,
+    ) throws {
+        guard try revoke(id, now: now, in: database) else { return }
+        let entry = AuditChain.Entry(
+            time: now, type: "token.revoked",
+            details: [
+                "tokenID": .string(id), "spiffeID": .string(client.description), "reason": .string(reason),
+            ],
+        )
+        try AuditChain.append([entry], to: database)
+    }
+
     /// Revokes every live token whose client or resource is gone, or whose client may not have one any more.
     static func revokeUnentitled(content: RegistryContent, now: Date, in database: Database) throws {
         let live = try Row.fetchAll(
@@ -74,15 +122,9 @@ package enum TokenLedger {
             let id: String = row["jti"]
             let client = try SPIFFEID(row["client_id"])
             guard !isEntitled(client, to: row["resource"], by: content) else { continue }
-            guard try revoke(id, now: now, in: database) else { continue }
-            let entry = AuditChain.Entry(
-                time: now, type: "token.revoked",
-                details: [
-                    "tokenID": .string(id), "spiffeID": .string(client.description),
-                    "reason": .string("a manifest that entitled the client was changed or deleted"),
-                ],
-            )
-            try AuditChain.append([entry], to: database)
+            try revoke(
+                id, of: client, because: "a manifest that entitled the client was changed or deleted", now: now,
+                in: database)
         }
     }
 }

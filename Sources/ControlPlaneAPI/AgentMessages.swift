@@ -64,6 +64,7 @@ package struct JWTSVIDRequest: Sendable, Codable {
     }
 }
 
+/// Answers ``JWTSVIDRequest``: the token is in compact form.
 package struct JWTSVIDResponse: Sendable, Codable {
     package var token: String
     package var expiresAt: Date
@@ -74,13 +75,6 @@ package struct JWTSVIDResponse: Sendable, Codable {
     }
 }
 
-/// `PUT /v1/agents/self/endpoints`: the whole set, replacing the last one of this agent.
-package struct EndpointReport: Sendable, Codable {
-    package var endpoints: [Endpoint]
-
-    package init(endpoints: [Endpoint]) { self.endpoints = endpoints }
-}
-
 /// `POST /v1/agents/self/acknowledge`: this version is enforced, or why not.
 package struct Acknowledgement: Sendable, Codable {
     package var version: UInt64
@@ -89,18 +83,6 @@ package struct Acknowledgement: Sendable, Codable {
     package init(version: UInt64, error: String? = nil) {
         self.version = version
         self.error = error
-    }
-}
-
-/// `POST /v1/agents/self/audit`: what happened on the host, oldest first.
-package struct AuditReport: Sendable, Codable {
-    package var events: [AgentAuditEvent]
-    /// Events the agent could not keep since its last report.
-    package var lost: Int
-
-    package init(events: [AgentAuditEvent], lost: Int) {
-        self.events = events
-        self.lost = lost
     }
 }
 
@@ -140,7 +122,10 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
     package var tokenID: String?
     package var decision: Decision?
     package var reason: String?
+    /// How many of the same kind, of one source and for one reason, this one stands for; nil: itself.
+    package var count: Int?
 
+    /// What happened, as the audit names it; docs/cli.md has them all.
     package enum Kind: String, Sendable, Codable, CaseIterable {
         /// A process was given an identity.
         case processIdentified = "process.identified"
@@ -156,8 +141,11 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         case connectionCut = "connection.cut"
         /// The kernel refused a connection by itself.
         case kernelRefused = "kernel.refused"
+        /// The control plane would not take an event; this one stands for it.
+        case eventRefused = "audit.event_refused"
     }
 
+    /// Of events that are decisions.
     package enum Decision: String, Sendable, Codable {
         case allowed, refused
     }
@@ -175,6 +163,7 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         tokenID: String? = nil,
         decision: Decision? = nil,
         reason: String? = nil,
+        count: Int? = nil,
     ) {
         self.time = time
         self.type = type
@@ -188,5 +177,6 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         self.tokenID = tokenID
         self.decision = decision
         self.reason = reason
+        self.count = count
     }
 }

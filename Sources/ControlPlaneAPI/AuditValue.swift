@@ -1,3 +1,5 @@
+import Limits
+
 /// A JSON value as audit details hold it.
 package enum AuditValue: Hashable, Sendable {
     case string(String)
@@ -5,6 +7,23 @@ package enum AuditValue: Hashable, Sendable {
     case boolean(Bool)
     case list([AuditValue])
     case object([String: AuditValue])
+}
+
+extension AuditValue {
+    /// The same with each text cut to size, and each list and object to as many members.
+    package func bounded() -> AuditValue {
+        switch self {
+        case .string(let text): return .string(text.cut(toJSONBytes: Limits.Audit.textBytes))
+        case .integer, .boolean: return self
+        case .list(let values):
+            let texts = values.compactMap { if case .string(let text) = $0 { text } else { nil } }
+            guard texts.count == values.count else { return .list(values.prefix(64).map { $0.bounded() }) }
+            return .list(texts.cut(toJSONBytes: Limits.Audit.listBytes).map(AuditValue.string))
+        case .object(let members):
+            let kept = members.sorted { $0.key < $1.key }.prefix(64).map { ($0.key, $0.value.bounded()) }
+            return .object(Dictionary(uniqueKeysWithValues: kept))
+        }
+    }
 }
 
 extension AuditValue: Codable {

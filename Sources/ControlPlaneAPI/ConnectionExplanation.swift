@@ -2,6 +2,7 @@ package import Foundation
 
 /// `GET /v1/connection?source=ADDRESS:PORT&destination=ADDRESS:PORT`.
 package struct ConnectionExplanation: Sendable, Codable {
+    /// Where the connection is found.
     package enum State: String, Sendable, Codable {
         /// The proxy carries it.
         case carried
@@ -11,6 +12,7 @@ package struct ConnectionExplanation: Sendable, Codable {
         case refused
     }
 
+    /// As the local workload sees it.
     package enum Direction: String, Sendable, Codable {
         case outbound, inbound
     }

@@ -66,12 +66,14 @@ extension ControlPlaneClient {
         try await send(.POST, "/v1/agents/self/acknowledge", acknowledgement)
     }
 
-    package func report(endpoints: EndpointReport) async throws(ControlPlaneError) {
-        try await send(.PUT, "/v1/agents/self/endpoints", endpoints)
+    @discardableResult
+    package func report(endpoints: EndpointReport) async throws(ControlPlaneError) -> EndpointReceipt {
+        try await post("/v1/agents/self/endpoints", endpoints, method: .PUT)
     }
 
-    package func report(audit: AuditReport) async throws(ControlPlaneError) {
-        try await send(.POST, "/v1/agents/self/audit", audit)
+    @discardableResult
+    package func report(audit: AuditReport) async throws(ControlPlaneError) -> AuditReceipt {
+        try await post("/v1/agents/self/audit", audit)
     }
 
     /// Snapshots as they come: the current one at once, then one after each change.
@@ -136,9 +138,9 @@ extension ControlPlaneClient {
 
 extension ControlPlaneClient {
     private func post<Answer: Decodable & Sendable>(
-        _ path: String, _ body: some Encodable,
+        _ path: String, _ body: some Encodable, method: HTTPMethod = .POST,
     ) async throws(ControlPlaneError) -> Answer {
-        let call = try json(.POST, path, body)
+        let call = try json(method, path, body)
         return try await leased { http throws(ControlPlaneError) in
             try await call.send(over: http, logger: self.logger, expecting: Answer.self)
         }

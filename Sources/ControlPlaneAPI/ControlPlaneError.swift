@@ -1,3 +1,5 @@
+import Limits
+
 /// Why a call to the control plane, or to a local socket, gave no answer to work with.
 package enum ControlPlaneError: Error, Sendable, CustomStringConvertible {
     /// It answered, and refused.
@@ -6,6 +8,12 @@ package enum ControlPlaneError: Error, Sendable, CustomStringConvertible {
     case unreachable(address: String, reason: String)
     /// An answer came that is not of this protocol.
     case unexpected(address: String, status: UInt, reason: String)
+
+    /// How long it asks to wait; bounded, as it is somebody else's word.
+    package var wait: Duration? {
+        guard case .problem(let problem) = self, let seconds = problem.retryAfter else { return nil }
+        return min(max(.seconds(1), .seconds(seconds)), Limits.Reports.longestWait)
+    }
 
     package var description: String {
         switch self {

@@ -29,7 +29,9 @@ package struct DraftReport: Sendable, Codable, Equatable {
     package var counts: Counts
     package var changes: [Change]
 
+    /// What one manifest of the draft would do.
     package struct Document: Sendable, Codable, Equatable {
+        /// Against what is applied.
         package enum Effect: String, Sendable, Codable {
             case created, changed, unchanged
             /// It leaves this agent's group.
@@ -65,7 +67,9 @@ package struct DraftReport: Sendable, Codable, Equatable {
         package init() {}
     }
 
+    /// A process that would be somebody else.
     package struct Change: Sendable, Codable, Equatable {
+        /// On its identity.
         package enum Effect: String, Sendable, Codable {
             case gains, loses, changes
         }

@@ -32,6 +32,7 @@ package struct Explanation: Sendable, Codable {
 
 /// The kernel part's answer to the question `match` answers.
 package struct KernelOpinion: Sendable, Codable, Equatable {
+    /// As the kernel part decides, without asking user space.
     package enum Answer: String, Sendable, Codable {
         case identified
         case unmanaged
@@ -83,14 +84,16 @@ package struct ExecQuestion: Sendable, Codable {
     package var additionalGroupIDs: [UInt32]
     /// Below the cgroup2 mount, begins with `/`.
     package var cgroup: String
-    /// Who would be its parent, by pid.
+    /// Who would be its parent, by pid and by when it began: field 22 of /proc/PID/stat; 0: not known, and so is the parent.
     package var parent: Int32
+    package var parentStart: UInt64
     /// The caller's mount namespace, as `readlink /proc/self/ns/mnt` shows; nil where that cannot be read.
     package var mountNamespace: String?
 
     package init(
         command: [String], searchPath: String?, workingDirectory: String, userID: UInt32, groupID: UInt32,
-        additionalGroupIDs: [UInt32], cgroup: String, parent: Int32, mountNamespace: String?,
+        additionalGroupIDs: [UInt32], cgroup: String, parent: Int32, parentStart: UInt64,
+        mountNamespace: String?,
     ) {
         self.command = command
         self.searchPath = searchPath
@@ -100,6 +103,7 @@ package struct ExecQuestion: Sendable, Codable {
         self.additionalGroupIDs = additionalGroupIDs
         self.cgroup = cgroup
         self.parent = parent
+        self.parentStart = parentStart
         self.mountNamespace = mountNamespace
     }
 }

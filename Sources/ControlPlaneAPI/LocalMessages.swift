@@ -46,8 +46,13 @@ package struct KernelCounters: Sendable, Codable, Equatable {
     package var decisionsLost: UInt64 = 0
     /// Redirected connections without a record: the proxy refuses them.
     package var flowsLost: UInt64 = 0
-    /// What the agent was not told.
+    /// What the agent was not told of listeners, processes to be found out and namespaces: it reads them anew then.
     package var eventsLost: UInt64 = 0
+    /// What operators were not told at once; refusals are counted all the same.
+    package var noticesLost: UInt64 = 0
+    /// Connections of managed processes to where nobody is known to be managed, which the proxy was asked about.
+    package var unknownPlaces: UInt64 = 0
+    package var datagramsRefused: UInt64 = 0
 
     package init() {}
 

@@ -1,8 +1,9 @@
-import Foundation
 package import Logging
+import Workloads
 
 /// `log:` of both daemons' configuration. Everything goes to standard error.
 package struct LogSettings: Sendable, Equatable {
+    /// How a line is written.
     package enum Format: String, Sendable, Codable {
         /// For people.
         case text
@@ -39,11 +40,20 @@ package struct LogSettings: Sendable, Equatable {
         return settings
     }
 
-    package func logger(label: String) -> Logger {
+    /// - Parameter descriptor: where lines are written; standard error but in tests.
+    package func logger(label: String, descriptor: Int32 = StandardStream.error.rawValue) -> Logger {
+        let format = format
+        let stream = LogStream(descriptor: descriptor) { count, reason in
+            let message = "\(count) lines of this log were lost: \(reason)"
+            return switch format {
+            case .text: TextLogHandler.line(.error, label, " " + message.visible)
+            case .json: JSONLogHandler.line(.error, label, message, ["lost": "\(count)"])
+            }
+        }
         var logger = Logger(label: label) { label in
             switch format {
-            case .text: StreamLogHandler.standardError(label: label)
-            case .json: JSONLogHandler(label: label)
+            case .text: TextLogHandler(label: label, stream: stream)
+            case .json: JSONLogHandler(label: label, stream: stream)
             }
         }
         logger.logLevel = level
@@ -60,36 +70,5 @@ extension LogSettings: Decodable {
         self.init()
         level = try keys.decodeIfPresent(Logger.Level.self, forKey: .level) ?? level
         format = try keys.decodeIfPresent(Format.self, forKey: .format) ?? format
-    }
-}
-
-/// `{"level":…,"message":…,"program":…,"time":…, metadata…}`; times are RFC 3339 in UTC.
-package struct JSONLogHandler: LogHandler {
-    package var logLevel: Logger.Level = .info
-    package var metadata: Logger.Metadata = [:]
-    private let label: String
-
-    package init(label: String) {
-        self.label = label
-    }
-
-    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    package func log(event: LogEvent) {
-        var members: [String: String] = [:]
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new }) {
-            members[key] = "\(value)"
-        }
-        members["time"] = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-        members["level"] = event.level.rawValue
-        members["program"] = label
-        members["message"] = "\(event.message)"
-        guard var line = try? WireCoding.encoder().encode(members) else { return }
-        line.append(UInt8(ascii: "\n"))
-        // One write a line, so that lines of several threads do not mix.
-        FileHandle.standardError.write(line)
     }
 }

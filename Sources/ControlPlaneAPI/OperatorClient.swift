@@ -52,6 +52,20 @@ package final class OperatorClient: Sendable {
         try await send(.POST, "/v1/join-tokens", body: request)
     }
 
+    /// Its credential is worth nothing from now on; it may attest with a new join token.
+    package func deleteAgent(group: String, name: String) async throws(ControlPlaneError) -> AgentChangeResponse {
+        try await send(.DELETE, "/v1/agents/\(Self.escape(group))/\(Self.escape(name))")
+    }
+
+    /// The same, and no join token lets it in.
+    package func banAgent(group: String, name: String) async throws(ControlPlaneError) -> AgentChangeResponse {
+        try await send(.POST, "/v1/agents/\(Self.escape(group))/\(Self.escape(name))/ban")
+    }
+
+    package func unbanAgent(group: String, name: String) async throws(ControlPlaneError) -> AgentChangeResponse {
+        try await send(.DELETE, "/v1/agents/\(Self.escape(group))/\(Self.escape(name))/ban")
+    }
+
     package func status() async throws(ControlPlaneError) -> ControlPlaneStatus {
         try await send(.GET, "/v1/status")
     }
@@ -71,8 +85,13 @@ package final class OperatorClient: Sendable {
         )
     }
 
-    package func verifyAudit() async throws(ControlPlaneError) -> AuditVerification {
-        try await send(.GET, "/v1/audit/verify", timeout: .minutes(10))
+    package func auditHead() async throws(ControlPlaneError) -> AuditHead {
+        try await send(.GET, "/v1/audit/head")
+    }
+
+    /// - Parameter expected: `HEAD` or `HEAD:COUNT`, as it was told once.
+    package func verifyAudit(expecting expected: String? = nil) async throws(ControlPlaneError) -> AuditVerification {
+        try await send(.GET, "/v1/audit/verify", query: ["expect": expected], timeout: .minutes(10))
     }
 }
 

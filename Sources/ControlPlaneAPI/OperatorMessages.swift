@@ -14,27 +14,33 @@ package struct ApplyRequest: Sendable, Codable {
     }
 }
 
+/// Answers ``ApplyRequest``, once that is committed.
 package struct ApplyResponse: Sendable, Codable {
     /// The snapshot version that holds these documents.
     package var version: UInt64
     package var documents: [Outcome]
 
+    /// What became of one document of the file.
     package struct Outcome: Sendable, Codable, Equatable {
         package var kind: String
         package var name: String
         package var result: Result
         /// Such as an identity that rests on claimed facts alone.
         package var warnings: [String]
+        /// What could be better.
+        package var remarks: [String]
 
+        /// Against what was applied before.
         package enum Result: String, Sendable, Codable {
             case created, changed, unchanged
         }
 
-        package init(kind: String, name: String, result: Result, warnings: [String] = []) {
+        package init(kind: String, name: String, result: Result, warnings: [String] = [], remarks: [String] = []) {
             self.kind = kind
             self.name = name
             self.result = result
             self.warnings = warnings
+            self.remarks = remarks
         }
     }
 
@@ -71,6 +77,7 @@ package struct StoredManifest: Sendable, Codable, Equatable {
     }
 }
 
+/// Answers `DELETE`, with the snapshot version that has the manifest no more.
 package struct DeleteResponse: Sendable, Codable {
     package var version: UInt64
 
@@ -89,6 +96,7 @@ package struct JoinTokenRequest: Sendable, Codable {
     }
 }
 
+/// Answers ``JoinTokenRequest``.
 package struct JoinTokenResponse: Sendable, Codable {
     /// Shown once; the control plane keeps its hash.
     package var token: String
@@ -102,6 +110,18 @@ package struct JoinTokenResponse: Sendable, Codable {
     }
 }
 
+/// The answer to `DELETE /v1/agents/<group>/<name>`, and to `POST` and `DELETE` of `/v1/agents/<group>/<name>/ban`.
+package struct AgentChangeResponse: Sendable, Codable {
+    package var spiffeID: String
+    /// To how many IDs what was issued was taken back.
+    package var withdrawn: Int
+
+    package init(spiffeID: String, withdrawn: Int) {
+        self.spiffeID = spiffeID
+        self.withdrawn = withdrawn
+    }
+}
+
 /// `GET /v1/status`.
 package struct ControlPlaneStatus: Sendable, Codable {
     package var trustDomain: String
@@ -109,6 +129,7 @@ package struct ControlPlaneStatus: Sendable, Codable {
     package var issuer: String
     package var agents: [AgentStatus]
 
+    /// One agent, as the control plane knows it.
     package struct AgentStatus: Sendable, Codable {
         package var spiffeID: String
         package var agentGroup: String
@@ -118,10 +139,14 @@ package struct ControlPlaneStatus: Sendable, Codable {
         /// Why the latest snapshot is not enforced, as the agent says.
         package var error: String?
         package var endpoints: [Endpoint]
+        /// Endpoints it claims that are not taken, and why; some of them, where they are many.
+        package var refusedEndpoints: [RefusedEndpoint]
+        /// Why it is no agent any more, until it attests anew.
+        package var evicted: String?
 
         package init(
             spiffeID: String, agentGroup: String, connected: Bool, acknowledgedVersion: UInt64, error: String?,
-            endpoints: [Endpoint],
+            endpoints: [Endpoint], refusedEndpoints: [RefusedEndpoint] = [], evicted: String? = nil,
         ) {
             self.spiffeID = spiffeID
             self.agentGroup = agentGroup
@@ -129,6 +154,8 @@ package struct ControlPlaneStatus: Sendable, Codable {
             self.acknowledgedVersion = acknowledgedVersion
             self.error = error
             self.endpoints = endpoints
+            self.refusedEndpoints = refusedEndpoints
+            self.evicted = evicted
         }
     }
 
@@ -166,7 +193,29 @@ package struct AuditRecord: Sendable, Codable, Equatable {
     }
 }
 
-/// `GET /v1/audit/verify`.
+/// `GET /v1/audit/head`: where the chain ends now, for keeping elsewhere.
+package struct AuditHead: Sendable, Codable, Equatable {
+    /// The newest record's number: how many were ever written.
+    package var count: Int64
+    /// Its hash; empty where there is none.
+    package var head: String
+    /// Of these, by the checkpoint key: see docs/cli.md.
+    package var signature: String
+    /// The checkpoint key's public half, PEM.
+    package var key: String
+    /// How many of the oldest were removed by retention.
+    package var removed: Int64
+
+    package init(count: Int64, head: String, signature: String, key: String, removed: Int64) {
+        self.count = count
+        self.head = head
+        self.signature = signature
+        self.key = key
+        self.removed = removed
+    }
+}
+
+/// `GET /v1/audit/verify[?expect=HEAD[:COUNT]]`.
 package struct AuditVerification: Sendable, Codable, Equatable {
     package var records: Int64
     package var intact: Bool
@@ -191,10 +240,14 @@ package struct Problem: Error, Sendable, Codable, CustomStringConvertible {
     /// For `manifest_invalid`: each finding as `file:line:column: key: what was expected`.
     package var findings: [String]?
 
-    package init(error: String, message: String, findings: [String]? = nil) {
+    /// Seconds until the same may be asked again, where that is known.
+    package var retryAfter: Int?
+
+    package init(error: String, message: String, findings: [String]? = nil, retryAfter: Int? = nil) {
         self.error = error
         self.message = message
         self.findings = findings
+        self.retryAfter = retryAfter
     }
 
     package var description: String {

@@ -20,10 +20,12 @@ package struct SnapshotChange: Sendable, Codable, Equatable {
     package var withdrawn: [SPIFFEID]
     package var revokedTokens: [String]
     package var svidLifetime: Int
+    package var managedNetworks: ManagedNetworks?
+    package var withdrawals: [Withdrawal]?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case since, version, trustDomain, bundle, changed, removed, resources, endpoints, withdrawn, revokedTokens
-        case svidLifetime
+        case svidLifetime, managedNetworks, withdrawals
     }
 
     /// - Parameters:
@@ -40,6 +42,8 @@ package struct SnapshotChange: Sendable, Codable, Equatable {
         withdrawn = next.withdrawn
         revokedTokens = next.revokedTokens
         svidLifetime = next.svidLifetime
+        managedNetworks = next.managedNetworks
+        withdrawals = next.withdrawals
     }
 
     package init(from decoder: any Decoder) throws {
@@ -56,6 +60,8 @@ package struct SnapshotChange: Sendable, Codable, Equatable {
         withdrawn = try container.decode([SPIFFEID].self, forKey: .withdrawn)
         revokedTokens = try container.decode([String].self, forKey: .revokedTokens)
         svidLifetime = try container.decode(Int.self, forKey: .svidLifetime)
+        managedNetworks = try container.decodeIfPresent(ManagedNetworks.self, forKey: .managedNetworks)
+        withdrawals = try container.decodeIfPresent([Withdrawal].self, forKey: .withdrawals)
     }
 
     /// Both are in the order of their names.
@@ -82,7 +88,7 @@ extension SnapshotChange {
         return PolicySnapshot(
             version: version, trustDomain: trustDomain, bundle: bundle, identities: try identities(after: base),
             resources: resources, endpoints: endpoints, withdrawn: withdrawn, revokedTokens: revokedTokens,
-            svidLifetime: svidLifetime)
+            svidLifetime: svidLifetime, managedNetworks: managedNetworks, withdrawals: withdrawals)
     }
 
     private func identities(after base: PolicySnapshot) throws(SnapshotChangeError) -> [WorkloadIdentity] {
@@ -104,6 +110,7 @@ package enum SnapshotChangeError: Error, Equatable, CustomStringConvertible {
     case namedTwice(String)
     /// Taken away, but not there.
     case notThere(String)
+    case endpoints(count: Int, expected: Int)
 
     package var description: String {
         switch self {
@@ -111,6 +118,7 @@ package enum SnapshotChangeError: Error, Equatable, CustomStringConvertible {
             "a change since version \(since) after " + (held.map { "version \($0)" } ?? "nothing")
         case .namedTwice(let name): "a change that names WorkloadIdentity \(name) twice"
         case .notThere(let name): "a change that takes WorkloadIdentity \(name) away, which is not there"
+        case .endpoints(let count, let expected): "a change that makes \(count) endpoints, not \(expected)"
         }
     }
 }

@@ -30,6 +30,7 @@ struct SnapshotLines {
             switch try WireCoding.decoder().decode(Line.self, from: line) {
             case .whole(let snapshot): snapshot
             case .change(let change): try change.snapshot(after: last)
+            case .endpoints(let change): try change.snapshot(after: last)
             }
         last = snapshot
         return snapshot
@@ -42,8 +43,13 @@ struct SnapshotLines {
     private enum Line: Decodable {
         case whole(PolicySnapshot)
         case change(SnapshotChange)
+        case endpoints(EndpointChange)
 
         init(from decoder: any Decoder) throws {
+            if try decoder.container(keyedBy: EndpointChange.CodingKeys.self).contains(.endpointsAdded) {
+                self = .endpoints(try EndpointChange(from: decoder))
+                return
+            }
             let isChange = try decoder.container(keyedBy: SnapshotChange.CodingKeys.self).contains(.since)
             self = isChange ? .change(try SnapshotChange(from: decoder)) : .whole(try PolicySnapshot(from: decoder))
         }

@@ -15,6 +15,7 @@ package struct TopReport: Sendable, Codable {
 
     package static let maximumConnections = 100
 
+    /// One identity on this host. Bytes and refusals count from the agent's start.
     package struct Identity: Sendable, Codable, Equatable {
         /// As in the manifest; of a template that has no connection yet the template.
         package var workloadID: String
@@ -31,6 +32,7 @@ package struct TopReport: Sendable, Codable {
         package init(workloadID: String) { self.workloadID = workloadID }
     }
 
+    /// One connection through the proxy.
     package struct Connection: Sendable, Codable, Equatable {
         package var id: UInt64
         package var outbound: Bool

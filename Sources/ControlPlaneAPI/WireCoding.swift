@@ -7,9 +7,16 @@ package enum WireCoding {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            try container.encode(date.formatted(style))
+            try container.encode(text(date))
         }
         return encoder
+    }
+
+    /// The nearest millisecond: what is read from such a text gives the same text again, as audits are hashed over it.
+    package static func text(_ date: Date) -> String {
+        // The style cuts off what is beyond, and no binary fraction is quite a millisecond.
+        let milliseconds = (date.timeIntervalSinceReferenceDate * 1000).rounded()
+        return Date(timeIntervalSinceReferenceDate: (milliseconds + 0.25) / 1000).formatted(style)
     }
 
     package static func decoder() -> JSONDecoder {

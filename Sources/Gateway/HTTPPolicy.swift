@@ -8,9 +8,13 @@ package import Workloads
 package struct HTTPPolicy: Sendable {
     /// All resources of the port.
     package let resources: [ProtectedResource]
+    /// The IP address the connection goes to.
+    package let address: String?
 
-    package init(resources: [ProtectedResource]) {
+    /// - Parameter address: tells resources of one path apart that are declared for several addresses of a service.
+    package init(resources: [ProtectedResource], address: String? = nil) {
         self.resources = resources
+        self.address = address
     }
 
     /// The resource a local workload's request needs a token for.
@@ -97,7 +101,11 @@ package struct HTTPPolicy: Sendable {
         let path = try RequestTarget(target).path
         let covering = resources.filter { $0.resource.covers(path: path) }
         guard let depth = covering.map(\.resource.path.utf8.count).max() else { throw .uncovered(path) }
-        let innermost = covering.filter { $0.resource.path.utf8.count == depth }
+        let deepest = covering.filter { $0.resource.path.utf8.count == depth }
+        let here = address.map { address in deepest.filter { $0.resource.isAt(address: address) } } ?? []
+        // One with another address is meant only where there is nothing else.
+        let named = deepest.filter { $0.resource.address == nil }
+        let innermost = [here, named].first { !$0.isEmpty } ?? deepest
         guard innermost.count == 1 else {
             throw Refusal(
                 status: 403, error: "resource_ambiguous",

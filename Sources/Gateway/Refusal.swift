@@ -37,6 +37,14 @@ package struct Refusal: Error, Sendable, Equatable {
 }
 
 extension Refusal {
+    /// - Parameter reason: names the rule.
+    package static func malformed(_ status: Int, _ reason: String) -> Refusal {
+        Refusal(
+            status: status, error: "request_malformed", reason: reason,
+            remedy: "send the request as RFC 9112 has it, over HTTP/1.1",
+        )
+    }
+
     static func path(_ reason: String) -> Refusal {
         Refusal(
             status: 400, error: "path_ambiguous", reason: reason,

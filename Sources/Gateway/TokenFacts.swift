@@ -7,6 +7,7 @@ package enum TokenStatus: Sendable, Equatable {
     case inactive
 }
 
+/// What introspection says of an active token, RFC 7662, section 2.2.
 package struct TokenFacts: Sendable, Equatable {
     /// `jti`.
     package let id: String

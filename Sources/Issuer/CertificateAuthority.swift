@@ -1,11 +1,13 @@
 import Crypto
 package import Foundation
+import Limits
 package import SPIFFE
 import SwiftASN1
 package import X509
 
 /// The trust domain's issuer: root, intermediate and JWT-SVID key, all P-256.
 package struct CertificateAuthority: Sendable {
+    /// No ID of another one is certified.
     package let trustDomain: TrustDomain
     let root: Authority
     let intermediate: Authority
@@ -13,7 +15,7 @@ package struct CertificateAuthority: Sendable {
     let jwtKeyID: String
 
     /// Seconds a certificate starts before its issue, for clocks that are behind.
-    static let backdating: TimeInterval = 30
+    static let backdating: TimeInterval = Limits.SVID.backdating / .seconds(1)
 
     /// Opens the authority kept in `directory`, or founds one there.
     ///
@@ -45,6 +47,9 @@ package struct CertificateAuthority: Sendable {
         jwtKeyID = jwtKey.publicKey.jwkThumbprint
     }
 
+    /// What others verify by: the root, and the JWT-SVID key's public half.
+    ///
+    /// - Parameter sequence: rises with each change; SPIFFE Trust Domain and Bundle, section 4.1.
     package func bundle(sequence: UInt64) -> TrustBundle {
         TrustBundle(
             trustDomain: trustDomain,

@@ -4,6 +4,7 @@ import X509
 
 /// An IP address as a certificate holds it: 4 or 16 bytes. RFC 5280, section 4.2.1.6.
 enum IPAddressName {
+    /// - Parameter text: IPv4 dotted, or IPv6 in the forms of RFC 4291, section 2.2, without a zone.
     static func parse(_ text: String) throws(IssuerError) -> GeneralName {
         guard let bytes = four(text[...]) ?? sixteen(text) else { throw .address(text) }
         return .ipAddress(ASN1OctetString(contentBytes: bytes[...]))

@@ -1,5 +1,6 @@
 package import SPIFFE
 
+/// The answer, with its reason either way: the audit has both.
 package enum IssuanceDecision: Sendable, Equatable {
     case issue(because: String)
     case refuse(because: String)
@@ -13,9 +14,6 @@ package enum IssuanceDecision: Sendable, Equatable {
 
 /// May this agent have an SVID of that name?
 package enum IssuancePolicy {
-    /// Names below it are the control plane's to give, to itself and to agents it attested.
-    package static let reservedPath = "/tidemark/"
-
     /// - Parameters:
     ///   - agent: whom the caller's own SVID proves.
     ///   - agentGroup: the group that agent joined.
@@ -23,13 +21,13 @@ package enum IssuancePolicy {
     package static func decision(
         agent: SPIFFEID, agentGroup: String, requested: SPIFFEID, identitiesOfGroup: Set<SPIFFEID>,
     ) -> IssuanceDecision {
-        guard agent.path.hasPrefix(reservedPath + "agent/") else {
+        guard agent.isAgent else {
             return .refuse(because: "\(agent) is no agent; only agents ask for workloads' SVIDs")
         }
         guard requested.trustDomain == agent.trustDomain else {
             return .refuse(because: "\(requested) is not of the agent's trust domain \(agent.trustDomain)")
         }
-        guard !(requested.path + "/").hasPrefix(reservedPath) else {
+        guard !requested.isReserved else {
             return .refuse(because: "\(requested) is a name of the control plane, no workload has it")
         }
         guard identitiesOfGroup.contains(requested) else {

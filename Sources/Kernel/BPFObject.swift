@@ -5,7 +5,7 @@ import Foundation
 ///
 /// Owns the libbpf handle. Pinned maps and links outlive it.
 struct BPFObject: ~Copyable {
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
 
     /// Which programs of the object are loaded.
     enum Part {
@@ -26,6 +26,8 @@ struct BPFObject: ~Copyable {
     }
 
     /// Loads and verifies a part of the object; attaches nothing.
+    ///
+    /// - Parameter directory: where the maps are pinned, or are already and are taken.
     init(_ part: Part = .host, pinningMapsIn directory: String) throws(KernelError) {
         guard let image = Self.image else { throw .objectDamaged }
         let (loaded, log) = LoaderLog.recording { Self.load(part, of: image, pinningMapsIn: directory) }

@@ -1,5 +1,6 @@
 import CLibBPF
 import Foundation
+import Workloads
 
 /// A folder of cgroup v2.
 package struct Cgroup: Sendable, Equatable {
@@ -27,7 +28,7 @@ package struct Cgroup: Sendable, Equatable {
 
     /// Also true for processes of the folders below.
     package func contains(pid: Int32) -> Bool {
-        guard let own = Self.name(of: "\(pid)") else { return false }
+        guard let own = Self.name(ofProcess: pid) else { return false }
         return isFolder(own, in: name)
     }
 
@@ -44,23 +45,30 @@ package struct Cgroup: Sendable, Equatable {
         return stat(path, &status) == 0 ? UInt64(status.st_ino) : 0
     }
 
-    static func name(of process: String) -> String? {
-        guard let text = try? String(contentsOfFile: "/proc/\(process)/cgroup", encoding: .utf8) else { return nil }
-        return text.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
+    static func name(ofProcess pid: Int32) -> String? {
+        name(of: String(LivingThread.folder(of: pid).dropFirst("/proc/".count)))
     }
 
-    private static var mounts: [String] {
-        let text = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").compactMap { line in
-            let fields = line.split(separator: " ")
-            return fields.count > 2 && fields[2] == "cgroup2" ? String(fields[1]) : nil
+    /// - Parameter process: as /proc names it, or one of its threads.
+    static func name(of process: String) -> String? {
+        ProcessText(path: "/proc/\(process)/cgroup")?.rest(ofLineBeginningWith: "0::").map { String(naming: $0) }
+    }
+
+    private static var mounts: [String] { ProcessText(path: "/proc/self/mounts").map(mounts(in:)) ?? [] }
+
+    /// - Parameter table: lines of proc_mounts(5): `cgroup2 /sys/fs/cgroup cgroup2 rw 0 0`. Others may be named as anybody likes.
+    static func mounts(in table: ProcessText) -> [String] {
+        table.lines.compactMap { line in
+            let fields = line.fields
+            return fields.count > 2 && fields[2].elementsEqual("cgroup2".utf8)
+                ? String(naming: fields[1].unescaped) : nil
         }
     }
 }
 
 /// Whether `path` is `folder` or below it.
 private func isFolder(_ path: String, in folder: String) -> Bool {
-    path == folder || folder == "/" || path.hasPrefix(folder + "/")
+    path == folder || folder == "/" || path.utf8.starts(with: (folder + "/").utf8)
 }
 
 /// File systems by their magic numbers, linux/magic.h.

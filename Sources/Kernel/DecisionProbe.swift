@@ -78,7 +78,7 @@ extension process_facts {
         self.init()
         key = ProcessImage(process: image.process, number: 0).abi
         self.image = image.number
-        let argv = facts.arguments.flatMap { (word: String) -> [UInt8] in Array(word.utf8) + [0] }
+        let argv = facts.arguments.flatMap { (word: String) -> [UInt8] in word.namedBytes + [0] }
         let isCut = argv.count > Int(PROCESS_ARGV_LEN) || facts.argumentsTruncated
         argv_len = UInt32(min(argv.count, Int(PROCESS_ARGV_LEN)))
         if isCut {
@@ -86,10 +86,21 @@ extension process_facts {
             // The last word has no NUL where it may have been cut.
             if argv.count <= Int(PROCESS_ARGV_LEN), argv.last == 0 { argv_len -= 1 }
         }
+        if facts.hidesProcesses { flags |= UInt32(PROCESS_HIDES_OTHERS) }
+        if facts.isOnHost { flags |= UInt32(PROCESS_ON_HOST) }
         if facts.executable.pathIsForeign { flags |= UInt32(PROCESS_PATH_FOREIGN) }
-        withUnsafeMutableBytes(of: &name) { $0.copyBytes(from: facts.name.utf8.prefix(Int(PROCESS_NAME_LEN) - 1)) }
+        withUnsafeMutableBytes(of: &name) {
+            $0.copyBytes(from: facts.name.namedBytes.prefix(Int(PROCESS_NAME_LEN) - 1))
+        }
         withUnsafeMutableBytes(of: &path) {
-            $0.copyBytes(from: facts.executable.path.utf8.prefix(Int(PROCESS_PATH_LEN) - 1))
+            $0.copyBytes(from: facts.executable.path.namedBytes.prefix(Int(PROCESS_PATH_LEN) - 1))
+        }
+        withUnsafeMutableBytes(of: &program) {
+            let name = facts.executable.path.namedBytes.split(separator: UInt8(ascii: "/")).last ?? []
+            $0.copyBytes(from: name.prefix(Int(PROCESS_NAME_LEN) - 1))
+        }
+        withUnsafeMutableBytes(of: &script) {
+            $0.copyBytes(from: (facts.script?.path ?? "").namedBytes.prefix(Int(PROCESS_PATH_LEN) - 1))
         }
         withUnsafeMutableBytes(of: &self.argv) { $0.copyBytes(from: argv.prefix($0.count)) }
     }
@@ -99,9 +110,11 @@ extension cgroup_facts {
     fileprivate init(_ facts: ProcessFacts) {
         self.init()
         ready = 1
-        withUnsafeMutableBytes(of: &path) { $0.copyBytes(from: facts.cgroup.utf8.prefix(Int(CGROUP_PATH_LEN) - 1)) }
+        withUnsafeMutableBytes(of: &path) {
+            $0.copyBytes(from: facts.cgroup.namedBytes.prefix(Int(CGROUP_PATH_LEN) - 1))
+        }
         withUnsafeMutableBytes(of: &unit) {
-            $0.copyBytes(from: (facts.systemdUnit ?? "").utf8.prefix(Int(CGROUP_UNIT_LEN) - 1))
+            $0.copyBytes(from: (facts.systemdUnit ?? "").namedBytes.prefix(Int(CGROUP_UNIT_LEN) - 1))
         }
     }
 }

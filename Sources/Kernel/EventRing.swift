@@ -9,7 +9,7 @@ final class EventRing: Sendable {
     typealias Handler = @Sendable (kernel_event) -> Void
 
     private let source: any DispatchSourceRead
-    /// For events that wake nobody: see report() in bpf/agent.h.
+    /// For those that wake nobody: see report() in bpf/agent.h.
     private let timer: any DispatchSourceTimer
 
     /// How long such an event may lie.

@@ -34,11 +34,12 @@ struct FieldValues {
         _ pattern: Pattern, _ key: SelectorKey, _ note: (inout Patterns) -> Void,
     ) throws(KernelError) {
         switch pattern {
+        case .text(let text) where key == .host: note(&numbers[text == "true" ? 1 : 0, default: Patterns()])
         case .number(let number): note(&numbers[number, default: Patterns()])
-        case .text(let text): note(&texts[try checked(Array(text.utf8) + [0], key), default: Patterns()])
-        case .prefix(let text): note(&texts[try checked(Array(text.utf8), key), default: Patterns()])
+        case .text(let text): note(&texts[try checked(text.namedBytes + [0], key), default: Patterns()])
+        case .prefix(let text): note(&texts[try checked(text.namedBytes, key), default: Patterns()])
         case .words(let words, let lastIsPrefix):
-            var bytes = words.flatMap { (word: String) -> [UInt8] in Array(word.utf8) + [0] }
+            var bytes = words.flatMap { (word: String) -> [UInt8] in word.namedBytes + [0] }
             if lastIsPrefix { bytes.removeLast() }
             note(&texts[try checked(bytes, key), default: Patterns()])
         }
@@ -48,7 +49,7 @@ struct FieldValues {
         let maximum = key == .name ? Int(PROCESS_NAME_LEN) : Int(SELECTOR_TEXT_LEN)
         guard bytes.count <= maximum else {
             throw .selectorTooLong(
-                key: "\(key)", value: String(decoding: bytes.map { $0 == 0 ? 0x20 : $0 }, as: UTF8.self),
+                key: "\(key)", value: String(naming: bytes.map { $0 == 0 ? 0x20 : $0 }),
                 maximumBytes: maximum,
             )
         }

@@ -44,6 +44,20 @@ package struct InternetAddress: Hashable, Sendable, CustomStringConvertible {
         isIPv4 ? bytes[12] == 169 && bytes[13] == 254 : bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80
     }
 
+    /// `224.0.0.0/4` or `ff00::/8`, and IPv4's broadcast.
+    package var isMulticast: Bool {
+        isIPv4 ? bytes[12] >= 224 && bytes[12] < 240 || bytes[12...] == [255, 255, 255, 255] : bytes[0] == 0xff
+    }
+
+    /// Whether it can be one interface's, and means the same to other hosts. `0.0.0.0/8` is this host alone, RFC 1122.
+    package var isRoutable: Bool {
+        !isWildcard && !isLoopback && !isLinkLocal && !isMulticast && !(isIPv4 && bytes[12] == 0)
+    }
+
+    /// Whether others may be told that somebody is there. Of link-local addresses IPv6's alone: 64 random bits keep two links' apart,
+    /// 16 of IPv4's do not, and clouds answer at 169.254.169.254.
+    package var isTold: Bool { isRoutable || isLinkLocal && !isIPv4 }
+
     package var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         if isIPv4 {

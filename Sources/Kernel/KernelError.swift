@@ -29,22 +29,15 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case namespaceGone(path: String, errno: Int32)
     case namespaceRefused(errno: Int32)
     case socketRefused(errno: Int32)
-    case threadRefused
-    case fileRefused(path: String, errno: Int32)
-    case notRegularFile(path: String)
-    case otherExecutable(path: String)
-    case workingDirectoryUnknown(path: String)
-    case pythonModuleNotFound(String)
 
+    // Long: a line for each case, so that all that operators are told is read side by side.
     package var description: String {
         switch self {
         case .notRoot(let user): "the kernel part needs root, this is uid \(user); start the agent as root"
-        case .kernelTooOld(let release):
-            "this kernel is \(release); Tidemark needs Linux 6.1 or later"
+        case .kernelTooOld(let release): "this kernel is \(release); Tidemark needs Linux 6.1 or later"
         case .noTypeInformation(let path):
             "the kernel has no type information at \(path); use one with CONFIG_DEBUG_INFO_BTF=y, version 6.1 or later"
-        case .noCgroupMount:
-            "no cgroup v2 is mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup"
+        case .noCgroupMount: "no cgroup v2 is mounted; mount it: mount -t cgroup2 none /sys/fs/cgroup"
         case .notCgroupV2(let path):
             "\(path) is not a folder of cgroup v2; set `cgroup` to one below the cgroup2 mount in /proc/mounts"
         case .outsideCgroup(let own, let configured):
@@ -54,8 +47,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "\(path) is not in a BPF file system; mount one: mount -t bpf bpf /sys/fs/bpf, or change `pinDirectory`"
         case .pinDirectory(let path, let errno):
             "cannot use \(path) for pins (errno \(errno)); check that its parent exists in a BPF file system"
-        case .objectDamaged:
-            "the BPF object in this binary does not open; install the agent again"
+        case .objectDamaged: "the BPF object in this binary does not open; install the agent again"
         case .objectRefused(let errno, let log):
             "the kernel refused the BPF object (errno \(errno)); it needs Linux 6.1 or later and root with CAP_BPF and "
                 + "CAP_NET_ADMIN. The loader's last words:\n" + log.joined(separator: "\n")
@@ -94,18 +86,6 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "the kernel refused to enter a network namespace (errno \(errno)); the agent needs CAP_SYS_ADMIN"
         case .socketRefused(let errno):
             "no socket could be made (errno \(errno)); check the limit of open files"
-        case .threadRefused: "no thread could be started; check the limit of processes (ulimit -u, pids.max)"
-        case .fileRefused(let path, let errno):
-            "\(path) cannot be read (errno \(errno)); 2 means that it is gone"
-        case .notRegularFile(let path):
-            "\(path) is no regular file; give the program one"
-        case .otherExecutable(let path):
-            "the process shows another executable than \(path), which was executed; restart it"
-        case .workingDirectoryUnknown(let path):
-            "the working directory \(path) was removed, or something was mounted over it; restart the process"
-        case .pythonModuleNotFound(let name):
-            "no file of Python module \(name) in the working directory or the interpreter's own folders; "
-                + "start it by its path"
         case .socketDiagnosis(let errno):
             "the kernel refused to cut sockets (errno \(errno)); it needs CONFIG_INET_DIAG_DESTROY=y"
         }

@@ -1,4 +1,5 @@
 import CLibBPF
+import Dispatch
 import Glibc
 import KernelABI
 import Synchronization
@@ -12,8 +13,9 @@ package final class KernelSession: Sendable {
     package let adopted: Bool
     /// Whether this kernel has the extra of BPF LSM.
     package let lsmGuard: LSMGuard
-    /// In the order the kernel told them; for one reader.
+    /// In the order the kernel told them; for one reader, as the other stream.
     package let events: AsyncStream<KernelEvent>
+    package let notices: AsyncStream<KernelNotice>
 
     private let cgroup: Cgroup
     private let attachment: Attachment
@@ -22,14 +24,20 @@ package final class KernelSession: Sendable {
     private let steering: Steering
     private let probe: DecisionProbe
     private let destinationSet: BPFMap<place, UInt32>
-    private let flows: BPFMap<CInt, flow>
+    private let flows: BPFMap<CInt, kept_flow>
     private let upstreams: BPFMap<CInt, upstream>
-    private let listenerTable: BPFMap<place, listener>
+    let listenerTable: ListenerTable
+    let acceptedClients: BPFMap<CInt, endpoint>
     private let credentials: BPFMap<UInt32, agent_credentials>
     private let counters: BPFMap<UInt32, kernel_statistics>
-    private let ring: EventRing
+    private let refusals: RefusalTallies
+    private let outbound: OutboundMaps
+    private let rings: [EventRing]
+    /// Empty once nothing is delivered any more: until then nobody else reads the rings.
+    let deliveries = DispatchGroup()
     private let changing = Mutex(())
-    private let undelivered: UndeliveredEvents
+    private let undelivered: Undelivered
+    private let undeliveredNotices: Undelivered
 
     /// Loads the kernel part and attaches it to the configured cgroup. Where one is pinned already its maps are kept and
     /// its programs replaced in place: nothing is unprotected meanwhile. Where none is, the processes that run and the
@@ -44,20 +52,28 @@ package final class KernelSession: Sendable {
         try cgroup.requireOwnProcess()
         let pins = try PinDirectory(path: configuration.pinDirectory)
         let adopted = pins.isInhabited
-        let object = try BPFObject(pinningMapsIn: pins.path)
+        let programs = try KernelPrograms(pinningMapsIn: pins.path)
+        return try open(configuration, programs, cgroup: cgroup, pins: pins, adopted: adopted)
+    }
+
+    /// - Parameter programs: whose maps are pinned in `pins`.
+    static func open(
+        _ configuration: KernelConfiguration, _ programs: KernelPrograms, cgroup: Cgroup, pins: PinDirectory,
+        adopted: Bool,
+    ) throws(KernelError) -> KernelSession {
         let attachment = Attachment(cgroup: cgroup, pinDirectory: pins.links)
         let session = try KernelSession(
-            object, cgroup: cgroup, attachment: attachment, pins: pins, adopted: adopted,
-            lsmGuard: .attach(pins: pins, attachment: attachment),
+            programs, cgroup: cgroup, attachment: attachment, adopted: adopted,
+            lsmGuard: .attach(programs.guarding, attachment),
         )
-        let agent: BPFMap<UInt32, agent_settings> = try object.map("agent")
+        let agent: BPFMap<UInt32, agent_settings> = try programs.host.map("agent")
         var settings = agent_settings()
         settings.cgroup_id = cgroup.id
         settings.outbound_port = configuration.outboundPort
         settings.found_running = agent[0]?.found_running ?? 0
-        try object.run("register_agent", context: settings)
-        for hook in Hook.all { try attachment.attach(hook, of: object) }
-        if settings.found_running == 0 { try findWhatRuns(object, noting: agent) }
+        try programs.host.run("register_agent", context: settings)
+        for hook in Hook.all { try attachment.attach(hook, of: programs.host) }
+        if settings.found_running == 0 { try findWhatRuns(programs.host, noting: agent) }
         return session
     }
 
@@ -79,33 +95,53 @@ package final class KernelSession: Sendable {
     }
 
     private init(
-        _ object: borrowing BPFObject, cgroup: Cgroup, attachment: Attachment, pins: PinDirectory, adopted: Bool,
-        lsmGuard: LSMGuard,
+        _ programs: KernelPrograms, cgroup: Cgroup, attachment: Attachment, adopted: Bool, lsmGuard: LSMGuard,
     ) throws(KernelError) {
         self.lsmGuard = lsmGuard
         self.cgroup = cgroup
         self.attachment = attachment
         self.adopted = adopted
-        selectors = try SelectorMaps(of: object)
-        table = try ProcessTable(of: object)
-        steering = try Steering(of: object, pinDirectory: pins.path)
-        probe = try DecisionProbe(of: object)
-        destinationSet = try object.map("destinations")
-        flows = try object.map("flows")
-        upstreams = try object.map("upstreams")
-        listenerTable = try object.map("listeners")
-        credentials = try object.map("agent_credentials")
-        counters = try object.map("statistics")
-        let (events, told) = AsyncStream.makeStream(of: KernelEvent.self, bufferingPolicy: .bufferingOldest(65536))
-        let undelivered = UndeliveredEvents()
+        selectors = try SelectorMaps(of: programs.host)
+        table = try ProcessTable(of: programs.host)
+        steering = try Steering(programs)
+        probe = try DecisionProbe(of: programs.host)
+        destinationSet = try programs.host.map("destinations")
+        flows = try programs.host.map("flows")
+        upstreams = try programs.host.map("upstreams")
+        listenerTable = try ListenerTable(of: programs.host)
+        acceptedClients = try programs.host.map("accepted_clients")
+        credentials = try programs.host.map("agent_credentials")
+        counters = try programs.host.map("statistics")
+        refusals = try RefusalTallies(of: programs.host)
+        outbound = try OutboundMaps(of: programs.host)
+        let (events, eventRing, lostEvents) = try Self.stream(of: programs.host, ring: "events", deliveries) {
+            KernelEvent($0)
+        }
+        let (notices, noticeRing, lostNotices) = try Self.stream(of: programs.host, ring: "notices", deliveries) {
+            KernelNotice($0)
+        }
         self.events = events
-        self.undelivered = undelivered
-        ring = try EventRing(map: try object.descriptor(ofMap: "events")) { sample in
-            guard let event = KernelEvent(sample) else { return }
-            if case .dropped = told.yield(event) { undelivered.count.add(1, ordering: .relaxed) }
+        self.notices = notices
+        undelivered = lostEvents
+        undeliveredNotices = lostNotices
+        rings = [eventRing, noticeRing]
+    }
+
+    private static func stream<Element: Sendable>(
+        of object: borrowing BPFObject, ring: String, _ deliveries: DispatchGroup,
+        _ read: @escaping @Sendable (kernel_event) -> Element?,
+    ) throws(KernelError) -> (AsyncStream<Element>, EventRing, Undelivered) {
+        let (stream, told) = AsyncStream.makeStream(of: Element.self, bufferingPolicy: .bufferingOldest(65536))
+        let undelivered = Undelivered()
+        let ring = try EventRing(map: try object.descriptor(ofMap: ring)) { sample in
+            guard let element = read(sample) else { return }
+            if case .dropped = told.yield(element) { undelivered.count.add(1, ordering: .relaxed) }
         } ended: {
             told.finish()
+            deliveries.leave()
         }
+        deliveries.enter()
+        return (stream, ring, undelivered)
     }
 }
 
@@ -120,7 +156,7 @@ extension KernelSession {
     /// - Returns: what the answers of user space have to be for.
     @discardableResult
     package func install(
-        _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]] = [:],
+        _ program: SelectorProgram, handles: [WorkloadName: IdentityHandle], known: [ProcessImage: [Int]] = [:],
     ) throws(KernelError) -> PolicyGeneration {
         let generation = try selectors.install(SelectorTables(program, handles: handles), known: known)
         for image in known.keys { try forgetIfOver(image) }
@@ -173,6 +209,15 @@ extension KernelSession {
     }
 }
 
+extension KernelSession {
+    /// What managed processes may reach besides managed places from now on, or from the next ``install(_:handles:known:)``
+    /// for identities it brings; the rest of what was said before holds until ``settleOutbound()``.
+    package func prepareOutbound(_ policy: OutboundRules) throws(KernelError) { try outbound.prepare(policy) }
+
+    /// From now on what was prepared last, and nothing else.
+    package func settleOutbound() throws(KernelError) { try outbound.settle() }
+}
+
 /// An endpoint in one network namespace, or in all of them: 0.
 private struct Place: Hashable {
     let network: UInt64
@@ -185,7 +230,7 @@ private struct Place: Hashable {
 
     init(_ place: place) { self.init(network: place.netns_cookie, endpoint: InternetEndpoint(place.endpoint)) }
 
-    var abi: place { place(netns_cookie: network, endpoint: endpoint.abi, reserved: 0) }
+    var abi: place { place(netns_cookie: network, endpoint: endpoint.abi, ipv6_only: 0) }
 }
 
 // MARK: Network namespaces
@@ -205,9 +250,7 @@ extension KernelSession {
 
     /// Takes out what is left of network namespaces that have ended. Cheap where none has.
     package func forgetEndedNetworks() throws(KernelError) {
-        let ended = try steering.forgetEnded(attachment)
-        guard !ended.isEmpty else { return }
-        for key in listenerTable.keys where ended.contains(key.netns_cookie) { try listenerTable.remove(key) }
+        try steering.forgetEnded(attachment)
     }
 
     /// Cookies of those that are served, or were by a former agent whose listeners are gone.
@@ -240,6 +283,12 @@ extension KernelSession {
         }
     }
 
+    /// The processes that have opened connections as somebody, or undecided. Cheap: /proc is not read.
+    package func connected() -> [ProcessKey: KernelConnections] { table.connected() }
+
+    /// Whether the process runs now, recorded or not.
+    package func exists(_ process: ProcessKey) -> Bool { table.exists(process) }
+
     /// The processes the kernel part has seen as an identity, as it last told. Cheap: /proc is not read.
     package func identified() -> [ProcessKey: IdentityHandle] { table.identified() }
 
@@ -248,6 +297,9 @@ extension KernelSession {
 
     /// Its task name as of exec, where it runs now. Cheap: /proc is not read.
     package func name(of process: ProcessKey) -> String? { table.name(of: process) }
+
+    /// By which it runs now; nil where it has ended, or is not recorded. One read of /proc.
+    package func ids(of process: ProcessKey) -> ProcessIDs? { table.ids(of: process) }
 
     /// Whether this is a process that runs now. Cheap.
     package func isAlive(_ process: ProcessKey) -> Bool { table.isRecorded(process) }
@@ -270,26 +322,28 @@ extension KernelSession {
     var flowDescriptor: CInt { flows.fileDescriptor }
 
     /// To be called before `fd` connects: its connection reaches the application itself, which sees `client`.
-    package func prepareUpstream(fd: CInt, client: InternetEndpoint) throws(KernelError) {
-        try upstreams.set(upstream(connection: connection(), client: client.abi, reserved: 0), for: fd)
+    ///
+    /// - Parameter identity: whose application is meant: where another one's socket would take it, it is dropped. `.none`:
+    ///   that of any workload.
+    package func prepareUpstream(
+        fd: CInt, client: InternetEndpoint, for identity: IdentityHandle = .none,
+    ) throws(KernelError) {
+        try upstreams.set(
+            upstream(connection: connection(), client: client.abi, identity: identity.rawValue), for: fd)
     }
 
-    /// Cuts every live connection that was opened as one of these, redirected or not, on both of its ends.
+    /// Cuts live connections that managed processes opened, redirected or not, on both of their ends.
     ///
-    /// - Parameter process: nil: whoever opened it.
     /// - Returns: how many sockets that were; those of these network namespaces, or of this thread's.
     @discardableResult
     package func destroySockets(
-        of identities: Set<IdentityHandle>, openedBy process: ProcessKey? = nil, in networks: [NetworkNamespace] = [],
+        in networks: [NetworkNamespace] = [], where isDoomed: @escaping @Sendable (KernelSocket.Record) -> Bool,
     ) throws(KernelError) -> Int {
         let flows = flows.fileDescriptor
         let cut: @Sendable () throws(KernelError) -> Int = { () throws(KernelError) in
             var diagnosis = try SocketDiagnosis()
             let found = try diagnosis.connections(taggedIn: flows)
-                .filter {
-                    identities.contains(IdentityHandle(rawValue: $0.flow.identity))
-                        && (process == nil || process == ProcessKey($0.flow.process))
-                }
+                .filter { $0.flow.map { isDoomed(KernelSocket.Record($0)) } ?? false }
             for connection in found { try diagnosis.destroy(connection) }
             return found.count
         }
@@ -300,45 +354,22 @@ extension KernelSession {
     }
 }
 
-// MARK: Listeners
-
-extension KernelSession {
-    /// Every listening socket of a process in scope.
-    package func listeners() throws(KernelError) -> [ListeningSocket] {
-        listenerTable.keys.compactMap { key in listenerTable[key].map { ListeningSocket(key, $0) } }
-    }
-
-    /// Decides a listener anew. `.none`: its connections reach it directly from now on.
-    package func setListenerIdentity(_ socket: ListeningSocket, _ handle: IdentityHandle) throws(KernelError) {
-        let key = Place(network: socket.network, endpoint: socket.endpoint).abi
-        guard var listener = listenerTable[key] else { throw .unknownListener(socket.endpoint) }
-        listener.identity = handle.rawValue
-        try listenerTable.set(listener, for: key)
-    }
-
-    /// Those older than the kernel part close unseen, so they are looked for.
-    ///
-    /// - Returns: whether any was forgotten.
-    package func forgetClosedListeners(in network: NetworkNamespace) throws(KernelError) -> Bool {
-        let found = try listeners().filter { $0.foundRunning && $0.network == network.cookie }
-        guard !found.isEmpty else { return false }
-        let open = try network.run { () throws(KernelError) in
-            var diagnosis = try SocketDiagnosis()
-            return try diagnosis.listeners()
-        }
-        let closed = found.filter { !open.contains($0.endpoint) }
-        for socket in closed { try listenerTable.remove(Place(network: socket.network, endpoint: socket.endpoint).abi) }
-        return !closed.isEmpty
-    }
-}
-
 // MARK: The agent's own
 
 extension KernelSession {
     package func statistics() -> KernelStatistics {
         var statistics = KernelStatistics(summing: counters.fileDescriptor)
         statistics.eventsLost += undelivered.count.load(ordering: .relaxed)
+        statistics.noticesLost += undeliveredNotices.count.load(ordering: .relaxed)
         return statistics
+    }
+
+    /// How often whom the kernel part refused, ever. Bounded in number, whoever is refused.
+    package func refusalCounts() -> [KernelRefusal.Source: UInt64] { refusals.counts() }
+
+    /// Makes room for others; one that is refused again counts from one.
+    package func forgetRefusals(of sources: some Sequence<KernelRefusal.Source>) throws(KernelError) {
+        try refusals.forget(sources)
     }
 
     /// Keeps the agent's own key and certificate in kernel memory, for its next life.
@@ -359,7 +390,7 @@ extension KernelSession {
     }
 }
 
-/// Events nobody read in time.
-private final class UndeliveredEvents: Sendable {
+/// What nobody read in time.
+private final class Undelivered: Sendable {
     let count = Atomic<UInt64>(0)
 }

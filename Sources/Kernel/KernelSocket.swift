@@ -19,7 +19,7 @@ package struct KernelSocket: Sendable, Equatable {
 
     /// What the kernel part stored on it when it was connected.
     package struct Record: Sendable, Equatable {
-        package let process: ProcessKey
+        package let image: ProcessImage
         package let identity: IdentityHandle
         /// It was sent to the proxy instead.
         package let isRedirected: Bool
@@ -28,8 +28,10 @@ package struct KernelSocket: Sendable, Equatable {
         /// Where the process wanted to go.
         package let destination: InternetEndpoint
 
+        package var process: ProcessKey { image.process }
+
         init(_ flow: flow) {
-            process = ProcessKey(flow.process)
+            image = ProcessImage(process: ProcessKey(flow.process), number: flow.process.image)
             identity = IdentityHandle(rawValue: flow.identity)
             isRedirected = flow.flags & UInt32(FLOW_REDIRECTED) != 0
             isProxyEnd = flow.flags & UInt32(FLOW_ACCEPTED) != 0
@@ -49,7 +51,7 @@ package struct KernelSocket: Sendable, Equatable {
         let wanted = "socket:[\(inode)]"
         let files = FileManager.default
         return ((try? files.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap(Int32.init).sorted().filter { pid in
-            let folder = "/proc/\(pid)/fd"
+            let folder = LivingThread.folder(of: pid) + "/fd"
             return ((try? files.contentsOfDirectory(atPath: folder)) ?? []).contains { descriptor in
                 (try? files.destinationOfSymbolicLink(atPath: "\(folder)/\(descriptor)")) == wanted
             }

@@ -8,8 +8,13 @@ package struct KernelStatistics: Sendable, Equatable {
     package var processesLost: UInt64 = 0
     package var redirects: UInt64 = 0
     package var refusals: UInt64 = 0
-    /// Events that found the ring full, or nobody who reads them fast enough.
+    /// Of ``KernelSession/events``: the ring was full, or nobody read them fast enough.
     package var eventsLost: UInt64 = 0
+    /// Of ``KernelSession/notices``.
+    package var noticesLost: UInt64 = 0
+    /// Connections of managed processes to where nobody is known to be managed, handed to the proxy to ask.
+    package var unknownPlaces: UInt64 = 0
+    package var datagramsRefused: UInt64 = 0
     /// Redirected connections without a record: the proxy refuses them.
     package var flowsLost: UInt64 = 0
     /// Listeners the kernel part has no room for: nobody reaches them.
@@ -31,6 +36,9 @@ package struct KernelStatistics: Sendable, Equatable {
             redirects += counter.redirects
             refusals += counter.refusals
             eventsLost += counter.events_lost
+            noticesLost += counter.notices_lost
+            unknownPlaces += counter.unknown_places
+            datagramsRefused += counter.datagrams_refused
             flowsLost += counter.flows_lost
             listenersLost += counter.listeners_lost
             decisions += counter.decisions

@@ -7,10 +7,12 @@ package enum LSMGuard: Sendable, Equatable {
 
     static let programs = ["tracer_checked", "user_changed", "group_changed"]
 
-    static func attach(pins: PinDirectory, attachment: Attachment) -> LSMGuard {
+    static func attach(_ loaded: Result<KernelPrograms.Guarding, KernelError>, _ attachment: Attachment) -> LSMGuard {
         do throws(KernelError) {
-            let object = try BPFObject(.guarding, pinningMapsIn: pins.path)
-            for program in programs { try attachment.attach(Hook(program: program, place: .kernel), of: object) }
+            let object = try loaded.get()
+            for program in programs {
+                try attachment.attach(Hook(program: program, place: .kernel), of: object.object)
+            }
             return .attached
         } catch {
             for program in programs { attachment.detach(pin: program) }

@@ -8,8 +8,9 @@ enum LoaderLog {
     /// - Returns: the body's result, and the last 40 lines of what was said meanwhile.
     static func recording<Result>(_ body: () -> Result) -> (result: Result, log: [String]) {
         lines.withLock { $0 = [] }
-        let before = libbpf_set_print { _, format, arguments in
-            LoaderLog.append(format, arguments)
+        let before = libbpf_set_print { level, format, arguments in
+            // What it says of each step, by the thousand lines, is not even put together.
+            if level != LIBBPF_DEBUG { LoaderLog.append(format, arguments) }
             return 0
         }
         let result = body()

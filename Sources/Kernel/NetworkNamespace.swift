@@ -15,22 +15,22 @@ package final class NetworkNamespace: Sendable {
 
     /// - Throws: ``KernelError/namespaceGone(path:errno:)`` where the process has ended.
     package static func of(pid: Int32) throws(KernelError) -> NetworkNamespace {
-        try NetworkNamespace(path: "/proc/\(pid)/ns/net")
+        try LivingThread.ask(of: pid) { (thread) throws(KernelError) in try NetworkNamespace(path: thread + "/ns/net") }
     }
 
     /// - Parameter path: where it is mounted.
     /// - Throws: ``KernelError/namespaceGone(path:errno:)`` where it is mounted no longer.
     package static func mounted(at path: String) throws(KernelError) -> NetworkNamespace {
-        let mounted = OwnedDescriptor(open(path, O_RDONLY | O_CLOEXEC))
+        let mounted = OwnedDescriptor(open(path.kernelName, O_RDONLY | O_CLOEXEC))
         guard mounted.number >= 0 else { throw .namespaceGone(path: path, errno: errno) }
         // What is opened through a mount keeps anybody from taking that mount away.
         return try inside(mounted.number) { () throws(KernelError) in try current() }
     }
 
-    /// Which one a process is in now, by inode; nil where it has ended. Cheap: nothing is opened.
+    /// Which one a process is in now, by inode; nil where it has ended. Cheap: no namespace is opened.
     package static func inode(ofPID pid: Int32) -> UInt64? {
         var status = stat()
-        return stat("/proc/\(pid)/ns/net", &status) == 0 ? UInt64(status.st_ino) : nil
+        return stat(LivingThread.folder(of: pid) + "/ns/net", &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
     package func contains(pid: Int32) -> Bool { Self.inode(ofPID: pid) == inode }
@@ -53,6 +53,19 @@ package final class NetworkNamespace: Sendable {
     {
         try Self.inside(descriptor.number, body)
     }
+
+    /// False: somebody without rights may have made it, and given it any address.
+    package func belongsToInitialUserNamespace() throws(KernelError) -> Bool {
+        let owner = OwnedDescriptor(ioctl(descriptor.number, Self.getUserNamespace, CInt(0)))
+        var status = stat()
+        guard owner.number >= 0, fstat(owner.number, &status) == 0 else { throw .namespaceRefused(errno: errno) }
+        return UInt64(status.st_ino) == Self.initialUserNamespace
+    }
+
+    /// NS_GET_USERNS, ioctl_ns(2).
+    private static let getUserNamespace: UInt = 0xb701
+    /// PROC_USER_INIT_INO: of the namespace that every machine begins with.
+    private static let initialUserNamespace: UInt64 = 0xefff_fffd
 
     /// A TCP socket that belongs to it, non-blocking and closed on exec. The caller owns it.
     ///

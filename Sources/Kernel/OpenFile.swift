@@ -1,5 +1,6 @@
 import CLibBPF
 import Glibc
+import Workloads
 
 /// A regular file, open for reading: what is read out of it is of this very file, whatever becomes of its name.
 package final class OpenFile: Sendable {
@@ -15,26 +16,29 @@ package final class OpenFile: Sendable {
         package let bytes: Int64
     }
 
-    /// - Throws: ``KernelError/fileRefused(path:errno:)``, ``KernelError/notRegularFile(path:)``.
-    package convenience init(path: String) throws(KernelError) {
-        try self.init(naming: OwnedDescriptor(open_name(path, 0)), path: path)
+    /// - Throws: ``FileError/refused(path:errno:)``, ``FileError/notRegular(path:)``.
+    package convenience init(path: String) throws(FileError) {
+        try self.init(naming: OwnedDescriptor(open_name(path.kernelName, 0)), path: path)
     }
 
-    /// - Parameter found: open with O_PATH. Only what turns out to be a regular file is opened for good: opening
-    ///   anything else can block, or do something.
-    init(naming found: OwnedDescriptor, path: String) throws(KernelError) {
-        guard found.number >= 0 else { throw .fileRefused(path: path, errno: errno) }
+    /// - Parameter found: open with O_PATH. Only what turns out to be a regular file on a file system for files is opened
+    ///   for good: opening anything else can block, or do something.
+    init(naming found: OwnedDescriptor, path: String) throws(FileError) {
+        guard found.number >= 0 else { throw .refused(path: path, errno: errno) }
         var status = stat()
-        guard fstat(found.number, &status) == 0 else { throw .fileRefused(path: path, errno: errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegularFile(path: path) }
+        guard fstat(found.number, &status) == 0 else { throw .refused(path: path, errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegular(path: path) }
+        var system = statfs()
+        guard fstatfs(found.number, &system) == 0 else { throw .refused(path: path, errno: errno) }
+        guard !FileSystemMagic(system).isOfKernel else { throw .ofKernel(path: path) }
         let opened = open("/proc/self/fd/\(found.number)", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-        guard opened >= 0 else { throw .fileRefused(path: path, errno: errno) }
+        guard opened >= 0 else { throw .refused(path: path, errno: errno) }
         descriptor = OwnedDescriptor(opened)
     }
 
-    package func version() throws(KernelError) -> Version {
+    package func version() throws(FileError) -> Version {
         var status = stat()
-        guard fstat(descriptor.number, &status) == 0 else { throw .fileRefused(path: path, errno: errno) }
+        guard fstat(descriptor.number, &status) == 0 else { throw .refused(path: path, errno: errno) }
         return Version(
             device: kernel_device(status.st_dev),
             inode: UInt64(status.st_ino),
@@ -43,10 +47,28 @@ package final class OpenFile: Sendable {
         )
     }
 
-    /// Blocks.
+    /// What stands at one place of a file.
+    package enum Piece: Sendable {
+        case data([UInt8])
+        /// So many bytes that read as zeros, and of which nothing is stored.
+        case hole(Int64)
+        case end
+    }
+
+    /// Blocks. Holes are not read.
     ///
+    /// - Parameter end: how long the file is believed to be; of one that has grown meanwhile more is told.
+    package func piece(upTo count: Int, at offset: Int64, before end: Int64) throws(FileError) -> Piece {
+        let data = lseek(descriptor.number, off_t(offset), TIDEMARK_SEEK_DATA)
+        // ENXIO: nothing but a hole follows. Anything else: this file system tells nothing of its holes.
+        if data < 0, errno == ENXIO, offset < end { return .hole(end - offset) }
+        if data > offset { return .hole(Int64(data) - offset) }
+        let bytes = try read(upTo: count, at: offset)
+        return bytes.isEmpty ? .end : .data(bytes)
+    }
+
     /// - Returns: at most so many bytes; none at the file's end.
-    package func read(upTo count: Int, at offset: Int64) throws(KernelError) -> [UInt8] {
+    package func read(upTo count: Int, at offset: Int64) throws(FileError) -> [UInt8] {
         var code: CInt = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             var received = pread(descriptor.number, buffer.baseAddress, count, off_t(offset))
@@ -56,7 +78,7 @@ package final class OpenFile: Sendable {
             if received < 0 { code = errno }
             filled = max(0, received)
         }
-        guard code == 0 else { throw .fileRefused(path: path, errno: code) }
+        guard code == 0 else { throw .refused(path: path, errno: code) }
         return bytes
     }
 
@@ -71,6 +93,6 @@ package final class OpenFile: Sendable {
                 text.baseAddress.map { max(0, readlink(link, $0, text.count)) } ?? 0
             }
         }
-        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+        return bytes.isEmpty ? nil : String(naming: bytes)
     }
 }

@@ -12,12 +12,15 @@ package struct ProcessFiles: Sendable {
 
     package init(of pid: Int32) { self.pid = pid }
 
+    /// Those of the agent itself.
+    package static var own: ProcessFiles { ProcessFiles(of: getpid()) }
+
     /// The running executable itself, also where its path has gone or holds another file by now.
     ///
     /// - Parameter executable: as recorded at exec.
-    /// - Throws: ``KernelError/otherExecutable(path:)`` where /proc shows another one: a process can change that.
-    package func executable(_ executable: ProcessFacts.Executable) throws(KernelError) -> OpenFile {
-        let file = try OpenFile(path: "/proc/\(pid)/exe")
+    /// - Throws: ``FileError/otherExecutable(path:)`` where /proc shows another one: a process can change that.
+    package func executable(_ executable: ProcessFacts.Executable) throws(FileError) -> OpenFile {
+        let file = try LivingThread.ask(of: pid) { (thread) throws(FileError) in try OpenFile(path: thread + "/exe") }
         let version = try file.version()
         let found = ExecutableID(device: version.device, inode: version.inode)
         let recorded = ExecutableID(device: executable.device, inode: executable.inode)
@@ -27,49 +30,57 @@ package struct ProcessFiles: Sendable {
         return file
     }
 
-    /// A file by the name the process has for it.
+    /// Whether its path names another file by now, or none.
+    package func isReplaced(_ executable: ProcessFacts.Executable) throws(FileError) -> Bool {
+        let own = try self.executable(executable).version()
+        return try LivingThread.ask(of: pid) { (thread) throws(FileError) in
+            let there = try ProcessView(thread: thread).version(at: executable.path)
+            return there?.device != own.device || there?.inode != own.inode
+        }
+    }
+
+    /// A file by the name the process has for it, opened by the right that process has.
     ///
     /// - Parameter path: relative to its working directory, or absolute.
     /// - Returns: with its absolute name there, without symbolic links.
-    package func file(at path: String) throws(KernelError) -> (file: OpenFile, path: String) {
-        let absolute = path.hasPrefix("/") ? path : try workingDirectory() + "/" + path
-        let file = try OpenFile(naming: OwnedDescriptor(inRoot(absolute)), path: absolute)
-        return (file, withoutRoot(file.path))
+    package func file(at path: String) throws(FileError) -> FoundFile {
+        try look { (view) throws(FileError) in try view.file(at: path) }
+    }
+
+    /// Looks at files as the process does, and with no more rights than it has: its owner chose the names.
+    package func look<Value: Sendable>(
+        _ body: @escaping @Sendable (ProcessView) throws(FileError) -> Value,
+    ) throws(FileError) -> Value {
+        try LivingThread.ask(of: pid) { (thread) throws(FileError) in
+            let view = try ProcessView(thread: thread)
+            guard let rights = FileRights(thread: thread) else {
+                throw .refused(path: thread + "/status", errno: ESRCH)
+            }
+            return try rights.use { () throws(FileError) in try body(view) }
+        }
+    }
+
+    /// Who could put another file at a path: status of each folder on it, the root first, and of the file. As the agent may
+    /// see them, which is all.
+    package func standings(to path: String) throws(FileError) -> [FileStanding] {
+        try LivingThread.ask(of: pid) { (thread) throws(FileError) in
+            try ProcessView(thread: thread).standings(to: path)
+        }
     }
 
     /// As the process itself would call it.
     ///
-    /// - Throws: ``KernelError/workingDirectoryUnknown`` where it has no name there: removed, or covered by a mount.
-    package func workingDirectory() throws(KernelError) -> String {
-        let link = "/proc/\(pid)/cwd"
-        guard let target = OpenFile.target(of: link) else { throw .fileRefused(path: link, errno: errno) }
-        let path = withoutRoot(target)
-        let named = OwnedDescriptor(inRoot(path))
-        let isSame = withExtendedLifetime(named) {
-            var (there, here) = (stat(), stat())
-            return named.number >= 0 && fstat(named.number, &there) == 0 && stat(link, &here) == 0
-                && there.st_dev == here.st_dev && there.st_ino == here.st_ino
-        }
-        guard isSame else { throw .workingDirectoryUnknown(path: path) }
-        return path == "/" ? "" : path
+    /// - Throws: ``FileError/workingDirectoryUnknown`` where it has no name there: removed, covered by a
+    ///   mount, or of another mount namespace.
+    package func workingDirectory() throws(FileError) -> String {
+        try ProcessView(thread: LivingThread.folder(of: pid)).workingDirectory()
     }
+}
 
-    /// - Returns: open with O_PATH; negative with errno set. Links that only the kernel can follow, such as
-    ///   /proc/self/fd/3, are refused: they would be the agent's own.
-    private func inRoot(_ path: String) -> CInt {
-        let root = OwnedDescriptor(open_name("/proc/\(pid)/root", O_DIRECTORY))
-        guard root.number >= 0 else { return -1 }
-        return withExtendedLifetime(root) { open_name_in_root(root.number, path) }
-    }
-
-    /// The kernel names files from the agent's root; a process under chroot(2) sees less.
-    private func withoutRoot(_ path: String) -> String {
-        guard let root = OpenFile.target(of: "/proc/\(pid)/root"), root != "/", path.hasPrefix(root) else {
-            return path
-        }
-        let rest = path.dropFirst(root.count)
-        return rest.isEmpty ? "/" : rest.hasPrefix("/") ? String(rest) : path
-    }
+/// A file of a process, and what that calls it: absolute, without symbolic links.
+package struct FoundFile: Sendable {
+    package let file: OpenFile
+    package let path: String
 }
 
 /// Numbers an executable is told apart by: those of the file system that holds it, and of the file there.
@@ -83,21 +94,19 @@ extension OpenFile {
     /// which are those of the mounted file system.
     fileprivate func superblockID(asSeenBy pid: Int32) -> ExecutableID? {
         guard let mount = field("mnt_id"), let inode = field("ino"),
-            let mounts = try? String(contentsOfFile: "/proc/\(pid)/mountinfo", encoding: .utf8)
+            let mounts = ProcessText(path: LivingThread.folder(of: pid) + "/mountinfo")
         else { return nil }
         // proc(5): mount ID, parent ID, major:minor, …
-        let line = mounts.split(separator: "\n").lazy.map { $0.split(separator: " ", maxSplits: 3) }
-            .first { $0.first.flatMap { UInt64($0) } == mount }
-        let numbers = line?.dropFirst(2).first?.split(separator: ":").compactMap { UInt64($0) } ?? []
+        let line = mounts.lines.lazy.map(\.fields).first { $0.first?.number() == mount }
+        let numbers =
+            line?.dropFirst(2).first?.split(separator: UInt8(ascii: ":")).compactMap { $0.number(as: UInt64.self) }
+            ?? []
         guard numbers.count == 2 else { return nil }
         return ExecutableID(device: numbers[0] << 20 | numbers[1], inode: inode)
     }
 
     /// Of /proc/self/fdinfo: `name:<tab>number`. `ino` since Linux 5.14.
     private func field(_ name: String) -> UInt64? {
-        let lines = (try? String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8))?.split(
-            separator: "\n")
-        let line = lines?.first { $0.hasPrefix(name + ":") }
-        return line.flatMap { UInt64($0.dropFirst(name.count + 1).drop { $0 == "\t" || $0 == " " }) }
+        ProcessText(path: "/proc/self/fdinfo/\(number)")?.rest(ofLineBeginningWith: name + ":")?.fields.first?.number()
     }
 }

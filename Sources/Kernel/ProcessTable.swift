@@ -31,6 +31,23 @@ struct ProcessTable: Sendable {
         }
     }
 
+    func connected() -> [ProcessKey: KernelConnections] {
+        records.keys.reduce(into: [:]) { found, pid in
+            guard let record = records[pid], record.connected != 0 else { return }
+            found[ProcessKey(record.key)] = KernelConnections(rawValue: record.connected)
+        }
+    }
+
+    func exists(_ process: ProcessKey) -> Bool {
+        LiveProcess.startTicks(pid: process.pid) == process.startTime / LiveProcess.nanosecondsPerTick
+            && LivingThread.exists(in: process.pid)
+    }
+
+    func ids(of process: ProcessKey) -> ProcessIDs? {
+        // Recorded still afterwards: its pid was nobody else's when they were read.
+        ProcessIDs(ofProcess: process.pid).flatMap { isRecorded(process) ? $0 : nil }
+    }
+
     func name(of process: ProcessKey) -> String? {
         guard let record = records[UInt32(bitPattern: process.pid)], ProcessKey(record.key) == process else {
             return nil
@@ -54,10 +71,10 @@ extension ProcessFacts {
         let script = withUnsafeBytes(of: record.script, text)
         self.init(
             key: ProcessKey(record.key),
-            userID: live.effectiveUserID,
-            realUserID: live.realUserID,
-            groupID: live.effectiveGroupID,
-            realGroupID: live.realGroupID,
+            userID: live.ids.effectiveUserID,
+            realUserID: live.ids.realUserID,
+            groupID: live.ids.effectiveGroupID,
+            realGroupID: live.ids.realGroupID,
             additionalGroupIDs: Array(live.additionalGroupIDs.prefix(Self.maximumAdditionalGroups)),
             additionalGroupsTruncated: live.additionalGroupIDs.count > Self.maximumAdditionalGroups,
             name: withUnsafeBytes(of: record.name, text),
@@ -72,7 +89,8 @@ extension ProcessFacts {
             script: script.isEmpty ? nil : Script(path: script),
             cgroup: live.cgroup,
             parent: record.parent.tgid == 0 ? nil : ProcessKey(record.parent),
-            predatesAgent: record.has(PROCESS_FOUND_RUNNING),
+            predatesAgent: record.has(PROCESS_FOUND_RUNNING), isOnHost: record.has(PROCESS_ON_HOST),
+            hidesProcesses: record.has(PROCESS_HIDES_OTHERS),
         )
     }
 }
@@ -83,12 +101,12 @@ extension process_facts {
 
 /// Up to the first NUL.
 private func text(_ bytes: UnsafeRawBufferPointer) -> String {
-    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    String(naming: bytes.prefix { $0 != 0 })
 }
 
 /// Each word ends with a NUL, but the last one of a cut list.
 private func words(_ bytes: Slice<UnsafeRawBufferPointer>) -> [String] {
-    var words = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    var words = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(naming: $0) }
     if words.last == "" { words.removeLast() }
     return words
 }

@@ -187,7 +187,7 @@ final class SelectorMaps: Sendable {
 
 /// One policy in the kernel: what is answered for it means nothing under another.
 package struct PolicyGeneration: Hashable, Sendable {
-    let number: UInt32
+    package let number: UInt32
 }
 
 extension selector_text {

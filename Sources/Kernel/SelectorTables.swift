@@ -30,7 +30,7 @@ package struct SelectorTables {
     private(set) var nextClass = UInt32(CLASS_FIRST)
     private var known: [SelectorRow: UInt32] = [:]
 
-    package init(_ program: SelectorProgram, handles: [String: IdentityHandle]) throws(KernelError) {
+    package init(_ program: SelectorProgram, handles: [WorkloadName: IdentityHandle]) throws(KernelError) {
         guard program.slots.count <= Int(SELECTOR_SLOTS) else {
             throw .tooManySelectors(count: program.slots.count, maximum: Int(SELECTOR_SLOTS))
         }
@@ -40,17 +40,34 @@ package struct SelectorTables {
         }
         for (slot, entry) in program.slots.enumerated() { try add(entry, at: slot, handles) }
         header.used_words = UInt32((slots.count + 63) / 64)
+        let naming = program.slots.indices.filter { program.slots[$0].selector.namesBinary }
+        if !naming.isEmpty { rows[UInt32(CLASS_HIDING)] = SelectorRow(naming) }
         setArgumentIndexes(indexes)
         for key in Set(program.slots.flatMap { $0.selector.conditions.keys }) where key.isDecidedByKernel {
             try add(key, of: program, argumentIndexes: indexes)
         }
+        addInterpreters(of: program)
+    }
+
+    /// So that what runs no script for certain waits for nobody.
+    private mutating func addInterpreters(of program: SelectorProgram) {
+        let field = FIELD_PROGRAM.rawValue
+        let indifferent = slots.indices.filter { !program.slots[$0].selector.wantsScript }
+        guard indifferent.count < slots.count else { return }
+        header.fields |= 1 << field
+        rows[field] = SelectorRow(indifferent)
+        rows[field + Self.unknown] = SelectorRow(slots.indices)
+        for name in Interpreter.names {
+            guard let bytes = name.textBytes else { continue }
+            texts[Text(field: field, bytes: bytes)] = field + Self.unknown
+        }
     }
 
     private mutating func add(
-        _ entry: SelectorProgram.Slot, at slot: Int, _ handles: [String: IdentityHandle],
+        _ entry: SelectorProgram.Slot, at slot: Int, _ handles: [WorkloadName: IdentityHandle],
     ) throws(KernelError) {
         guard let handle = handles[entry.workloadID], handle != .none else {
-            throw .noHandle(workloadID: entry.workloadID)
+            throw .noHandle(workloadID: entry.workloadID.text)
         }
         let waits = entry.selector.needsUserSpace
         slots.append(selector_slot(identity: handle.rawValue, flags: waits ? UInt32(SLOT_NEEDS_USER_SPACE) : 0))
@@ -115,8 +132,19 @@ package struct SelectorTables {
         return nextClass - 1
     }
 
-    /// CLASS_UNKNOWN(field) is that much above the field.
+    /// CLASS_UNKNOWN(field), and CLASS_MAY_RUN_SCRIPT of FIELD_PROGRAM, is that much above the field.
     private static let unknown: UInt32 = 32
+}
+
+extension Pattern {
+    /// Ends with NUL where the text is complete; nil for what is no text.
+    fileprivate var textBytes: [UInt8]? {
+        switch self {
+        case .text(let text): text.namedBytes + [0]
+        case .prefix(let text): text.namedBytes
+        case .number, .words: nil
+        }
+    }
 }
 
 extension SelectorKey {
@@ -134,6 +162,7 @@ extension SelectorKey {
         case .argument(let index): argumentIndexes.firstIndex(of: index).map { FIELD_ARGUMENT.rawValue + UInt32($0) }
         case .cgroup: FIELD_CGROUP.rawValue
         case .systemdUnit: FIELD_UNIT.rawValue
+        case .host: FIELD_HOST.rawValue
         case .binaryHash, .scriptPath, .scriptHash, .parent, .ancestor: nil
         }
     }

@@ -25,7 +25,8 @@ struct SocketDiagnosis: ~Copyable {
     struct Found {
         let family: UInt8
         let id: inet_diag_sockid
-        let flow: flow
+        /// nil where it was not asked for.
+        let flow: flow?
     }
 
     /// Live TCP connections that carry a record in `flows`.
@@ -45,35 +46,34 @@ struct SocketDiagnosis: ~Copyable {
     }
 
     private mutating func list(
-        storagesOf flows: CInt, extensions: UInt8 = 0, each: (UnsafePointer<nlmsghdr>) -> Void,
+        storagesOf map: CInt, extensions: UInt8 = 0, states: UInt32 = liveStates,
+        each: (UnsafePointer<nlmsghdr>) -> Void,
     ) throws(KernelError) {
         for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
             try exchange(
                 request: { buffer in
                     let message = Self.begin(
                         buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family,
-                        id: inet_diag_sockid(), extensions: extensions)
+                        id: inet_diag_sockid(), states: states, extensions: extensions)
                     let storages = mnl_attr_nest_start(message, UInt16(INET_DIAG_REQ_SK_BPF_STORAGES))
-                    mnl_attr_put_u32(message, UInt16(SK_DIAG_BPF_STORAGE_REQ_MAP_FD), UInt32(flows))
+                    mnl_attr_put_u32(message, UInt16(SK_DIAG_BPF_STORAGE_REQ_MAP_FD), UInt32(map))
                     mnl_attr_nest_end(message, storages)
                     return message
                 }, each: each)
         }
     }
 
-    /// Where anybody listens.
-    mutating func listeners() throws(KernelError) -> Set<InternetEndpoint> {
-        var found: Set<InternetEndpoint> = []
-        for family in [UInt8(AF_INET), UInt8(AF_INET6)] {
-            try exchange { buffer in
-                Self.begin(
-                    buffer, type: UInt16(SOCK_DIAG_BY_FAMILY), flags: UInt16(NLM_F_DUMP), family: family,
-                    id: inet_diag_sockid(), states: 1 << UInt32(10),  // TCP_LISTEN
-                )
-            } each: { message in
-                guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self) else { return }
-                found.insert(InternetEndpoint(source: socket.id, isIPv4: socket.idiag_family == UInt8(AF_INET)))
-            }
+    /// Established TCP connections with this local end that carry no record in `map`.
+    mutating func established(
+        without map: CInt, at isWanted: (InternetEndpoint) -> Bool,
+    ) throws(KernelError) -> [Found] {
+        var found: [Found] = []
+        try list(storagesOf: map, states: Self.establishedStates) { message in
+            guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self),
+                isWanted(InternetEndpoint(source: socket.id, isIPv4: socket.idiag_family == UInt8(AF_INET))),
+                Self.storage(in: Self.attributes(of: message, after: MemoryLayout<inet_diag_msg>.size)) == nil
+            else { return }
+            found.append(Found(family: socket.idiag_family, id: socket.id, flow: nil))
         }
         return found
     }
@@ -90,6 +90,8 @@ struct SocketDiagnosis: ~Copyable {
 
     /// All TCP states but LISTEN and TIME_WAIT, by their numbers in the kernel's enum.
     private static let liveStates: UInt32 = [1, 2, 3, 4, 5, 8, 9, 11].reduce(0) { $0 | 1 << UInt32($1) }
+    /// Of those the ones behind SYN-RECEIVED: the hook on accept has run.
+    private static let establishedStates: UInt32 = [1, 4, 5, 8, 9, 11].reduce(0) { $0 | 1 << UInt32($1) }
 
     private static func begin(
         _ buffer: UnsafeMutableRawPointer, type: UInt16, flags: UInt16, family: UInt8, id: inet_diag_sockid,
@@ -177,12 +179,15 @@ struct SocketDiagnosis: ~Copyable {
     }
 
     private static func flow(in attributes: UnsafeRawBufferPointer) -> flow? {
-        guard let storages = attribute(Int(INET_DIAG_SK_BPF_STORAGES), in: attributes),
-            let storage = attribute(Int(SK_DIAG_BPF_STORAGE), in: storages),
-            let value = attribute(Int(SK_DIAG_BPF_STORAGE_MAP_VALUE), in: storage),
-            value.count >= MemoryLayout<flow>.size
-        else { return nil }
-        return value.loadUnaligned(as: KernelABI.flow.self)
+        guard let value = storage(in: attributes), value.count >= MemoryLayout<kept_flow>.size else { return nil }
+        return value.loadUnaligned(as: kept_flow.self).flow
+    }
+
+    /// What the socket carries in the map that was asked for.
+    private static func storage(in attributes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        attribute(Int(INET_DIAG_SK_BPF_STORAGES), in: attributes)
+            .flatMap { attribute(Int(SK_DIAG_BPF_STORAGE), in: $0) }
+            .flatMap { attribute(Int(SK_DIAG_BPF_STORAGE_MAP_VALUE), in: $0) }
     }
 
     private static func attributes(of message: UnsafePointer<nlmsghdr>, after header: Int) -> UnsafeRawBufferPointer {

@@ -8,12 +8,14 @@ final class Steering: Sendable {
 
     private let networks: BPFMap<UInt64, UInt32>
     private let listeners: BPFMap<proxy_listener, UInt64>
+    private let acceptedClients: BPFMap<CInt, endpoint>
     private let steer: SteeringProgram
 
-    init(of object: borrowing BPFObject, pinDirectory: String) throws(KernelError) {
-        networks = try object.map("networks")
-        listeners = try object.map("proxy_listeners")
-        steer = try SteeringProgram(pinDirectory: pinDirectory)
+    init(_ programs: KernelPrograms) throws(KernelError) {
+        networks = try programs.host.map("networks")
+        listeners = try programs.host.map("proxy_listeners")
+        acceptedClients = try programs.host.map("accepted_clients")
+        steer = programs.steering
     }
 
     /// Cookies of the network namespaces that are served, or were by a former agent.
@@ -23,6 +25,10 @@ final class Steering: Sendable {
     func begin(
         in network: NetworkNamespace, listeners: ProxyListeners, attachment: Attachment,
     ) throws(KernelError) {
+        // What they accept is known by it: see ``KernelSession/destroyUnprotected(at:in:)``.
+        for case let listener? in [listeners.inbound4, listeners.inbound6] {
+            try acceptedClients.set(endpoint(), for: listener)
+        }
         for case (let kind, let listener?) in listeners.byKind {
             try self.listeners.set(
                 UInt64(listener),
@@ -39,11 +45,8 @@ final class Steering: Sendable {
     /// listener past a proxy that is gone.
     func end(in cookie: UInt64) throws(KernelError) { try networks.remove(cookie) }
 
-    /// - Returns: cookies of namespaces that have ended since.
-    func forgetEnded(_ attachment: Attachment) throws(KernelError) -> Set<UInt64> {
-        let ended = Set(attachment.removeEnded(Self.program))
-        for cookie in ended { try networks.remove(cookie) }
-        return ended
+    func forgetEnded(_ attachment: Attachment) throws(KernelError) {
+        for cookie in attachment.removeEnded(Self.program) { try networks.remove(cookie) }
     }
 }
 

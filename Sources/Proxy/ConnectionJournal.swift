@@ -3,6 +3,7 @@ package import Workloads
 
 /// One decision of the proxy, for the audit.
 package struct JournalEntry: Sendable, Equatable {
+    /// What was decided, or ended.
     package enum Kind: Sendable, Equatable {
         case connectionOutbound, connectionInbound, requestOutbound, requestInbound, connectionCut
     }

@@ -4,6 +4,7 @@ package import Workloads
 
 /// One live connection as an operator sees it.
 package struct ConnectionReport: Sendable, Codable, Equatable {
+    /// As the local workload sees it.
     package enum Direction: String, Sendable, Codable {
         /// A local workload opened it.
         case outbound
@@ -16,6 +17,8 @@ package struct ConnectionReport: Sendable, Codable, Equatable {
     package let direction: Direction
     /// Who opened it; nil for inbound ones.
     package let process: ProcessKey?
+    /// Execs of that process when it did; nil for inbound ones, and where no workload opened it.
+    package let image: UInt32?
     /// The local one; nil: relayed for a process without an identity.
     package let workload: SPIFFEID?
     /// nil: not established yet, or plain text.
@@ -44,8 +47,10 @@ package struct ConnectionReport: Sendable, Codable, Equatable {
 extension ConnectionReport {
     init(_ id: UInt64, _ entry: LiveConnections.Entry) {
         self.init(
-            id: id, direction: entry.direction, process: entry.journal.process, workload: entry.workload,
-            peer: entry.peer, source: entry.source.text, destination: entry.destination.text, network: entry.network,
+            id: id, direction: entry.direction, process: entry.journal.process,
+            image: entry.opener?.image, workload: entry.workload,
+            peer: entry.peer?.id, source: entry.source.text, destination: entry.destination.text,
+            network: entry.network,
             startedAt: entry.startedAt, bytesToApplication: entry.bytes.toApplication,
             bytesFromApplication: entry.bytes.fromApplication, plainText: entry.isPlainText,
             svidSerial: entry.journal.svidSerial, peerSVIDSerial: entry.journal.peerSVIDSerial,

@@ -4,15 +4,20 @@ package import Workloads
 
 /// A connection of a local workload that the kernel redirected to the proxy.
 package struct OutboundFlow: Sendable {
-    package let process: ProcessKey
+    package let opener: Opener
     package let workload: SPIFFEID
     /// Where the process wanted to go.
     package let destination: SocketAddress
+    /// False: when it was opened nobody was known to be managed there.
+    package let placeIsKnown: Bool
 
-    package init(process: ProcessKey, workload: SPIFFEID, destination: SocketAddress) {
-        self.process = process
+    package var process: ProcessKey { opener.process }
+
+    package init(opener: Opener, workload: SPIFFEID, destination: SocketAddress, placeIsKnown: Bool = true) {
+        self.opener = opener
         self.workload = workload
         self.destination = destination
+        self.placeIsKnown = placeIsKnown
     }
 }
 
@@ -31,7 +36,15 @@ package protocol FlowSource: Sendable {
     /// the task is cancelled.
     func flow(ofAccepted descriptor: CInt) async -> AcceptedFlow
 
+    /// Asked once a connection is among the live ones, as its process may have become somebody else before that; from then
+    /// on whoever notices such a change finds it there.
+    ///
+    /// - Returns: why it lost its right; nil: it has it.
+    func objection(to opened: OpenedConnection) async -> String?
+
     /// Called before an inbound connection's upstream socket connects: lets that dial reach the application instead
     /// of the proxy again, and tells the application who the client is.
-    func prepareUpstream(descriptor: CInt, client: SocketAddress) throws
+    ///
+    /// - Parameter workload: whose application is meant; nobody else's takes the connection.
+    func prepareUpstream(descriptor: CInt, client: SocketAddress, for workload: SPIFFEID?) throws
 }

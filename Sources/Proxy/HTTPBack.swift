@@ -1,3 +1,4 @@
+import Gateway
 import NIOCore
 import NIOHTTP1
 
@@ -15,14 +16,7 @@ final class HTTPBack: ChannelInboundHandler {
     static func attach(to channel: any Channel, lane: HTTPLane, headerBytes: Int) throws -> HTTPBack {
         guard channel.isActive else { throw ProxyError.handshake("the peer closed the connection") }
         let back = HTTPBack(lane: lane)
-        var unframed = HTTPRequestEncoder.Configuration()
-        unframed.automaticallySetFramingHeaders = false
-        let decoder = HTTPResponseDecoder(
-            informationalResponseStrategy: .forward, limitConfiguration: .limited(to: headerBytes),
-        )
-        try channel.pipeline.syncOperations.addHandlers([
-            HTTPRequestEncoder(configuration: unframed), ByteToMessageHandler(decoder), back,
-        ])
+        try channel.pipeline.syncOperations.addHandlers([HTTPAnswerCodec(headerBytes: headerBytes), back])
         return back
     }
 
@@ -41,7 +35,9 @@ final class HTTPBack: ChannelInboundHandler {
         if context.channel.isWritable { lane?.requestsWelcome() }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { end(because: "\(error)") }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end(because: (error as? Refusal)?.reason ?? "the connection to the server failed: \(error)")
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .some(ChannelEvent.inputClosed) = event as? ChannelEvent else { return }
@@ -58,6 +54,12 @@ final class HTTPBack: ChannelInboundHandler {
     func flush() { context?.flush() }
 
     func read() { context?.read() }
+
+    /// No more requests will come; the answer may.
+    func closeOutput() {
+        context?.flush()
+        context?.close(mode: .output, promise: nil)
+    }
 
     /// Lets go without a word to the lane.
     func abandon() {
@@ -76,15 +78,5 @@ final class HTTPBack: ChannelInboundHandler {
         self.lane = nil
         context?.channel.cut()
         lane?.backEnded(self, because: reason)
-    }
-}
-
-extension NIOHTTPDecoderLimitConfiguration {
-    static func limited(to bytes: Int) -> Self {
-        var limits = Self()
-        limits.maxHeaderListSize = bytes
-        limits.maxHeaderFieldSize = bytes
-        limits.maxHeaderFieldCount = 256
-        return limits
     }
 }

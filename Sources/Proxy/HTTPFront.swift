@@ -1,3 +1,5 @@
+import Gateway
+import Limits
 import NIOCore
 import NIOHTTP1
 
@@ -9,7 +11,12 @@ final class HTTPFront: ChannelInboundHandler {
     private var lane: HTTPLane?
     private var context: ChannelHandlerContext?
 
-    init(lane: HTTPLane) { self.lane = lane }
+    private let codec: HTTPRequestCodec
+
+    init(lane: HTTPLane, codec: HTTPRequestCodec) {
+        self.lane = lane
+        self.codec = codec
+    }
 
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
@@ -19,24 +26,24 @@ final class HTTPFront: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { lane?.received(unwrapInboundIn(data)) }
 
-    func channelReadComplete(context: ChannelHandlerContext) { lane?.requestsRead() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        lane?.requestsRead(isInHead: codec.isInHead)
+    }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) { lane?.readAnswers() }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError {
-            lane?.failed(toParse: error)
+        if let refusal = error as? Refusal {
+            lane?.failed(toParse: refusal)
         } else {
             lane?.frontEnded()
             cut()
         }
     }
 
-    /// A client that closed its half is gone: it could not be told from one that closed both.
+    /// A client that asked and closed its half waits for the answer; one that is gone resets what is sent to it.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case .some(ChannelEvent.inputClosed) = event as? ChannelEvent else { return }
-        lane?.frontEnded()
-        context.close(promise: nil)
+        if case .some(ChannelEvent.inputClosed) = event as? ChannelEvent { lane?.requestsEnded() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -58,11 +65,15 @@ final class HTTPFront: ChannelInboundHandler {
     /// unread bytes would reset the connection and lose the answer.
     func closeGently() {
         guard let context else { return }
-        context.flush()
-        context.close(mode: .output, promise: nil)
-        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
-            self?.context?.close(promise: nil)
+        let said = context.eventLoop.makePromise(of: Void.self)
+        said.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+            guard let context = self?.context else { return }
+            context.eventLoop.assumeIsolated().scheduleTask(in: Limits.Connection.refusal.timeAmount) { [weak self] in
+                self?.context?.close(promise: nil)
+            }
         }
+        context.flush()
+        context.close(mode: .output, promise: said)
         context.read()
     }
 }

@@ -6,8 +6,9 @@ import NIOHTTP1
 enum HTTPVerdict: Sendable {
     /// - Parameters:
     ///   - adding: headers on top of what hygiene leaves.
+    ///   - stripping: further headers that the resource's manifest takes out.
     ///   - over: a newly dialled channel, its gate still shut; nil: the one in use.
-    case forward(adding: [HeaderHygiene.Header], over: (any Channel)?)
+    case forward(adding: [HeaderHygiene.Header], stripping: [String] = [], over: (any Channel)?)
     case refuse(Refusal)
 }
 
@@ -39,36 +40,48 @@ final class HTTPLane {
     }
 
     private let limits: ProxyLimits
+    /// Whoever asks is on another host: refusals are told without what is only this host's business.
+    private let isPeers: Bool
     private let eventLoop: any EventLoop
     private let decide: @Sendable (HTTPRequestHead) async -> HTTPVerdict
     private var phase = Phase.idle
+    /// The client sends nothing more; it still waits for the answers to what it asked.
+    private var requestsAreOver = false
     private var waiting = CircularBuffer<Incoming>()
     private var front: HTTPFront?
     private var back: HTTPBack?
+    /// When the client last sent something, or its last answer ended.
+    private var heard = NIODeadline.now()
+    private var pace: RequestPace
+    private var watching: Scheduled<Void>?
+    /// Since when a head has been on its way.
+    private var headBegan: NIODeadline?
 
     /// Takes a channel over for HTTP; on its event loop.
+    ///
+    /// - Parameter isPeers: the channel's client is on another host.
     static func serve(
-        _ channel: any Channel, limits: ProxyLimits, decide: @escaping @Sendable (HTTPRequestHead) async -> HTTPVerdict,
+        _ channel: any Channel, limits: ProxyLimits, isPeers: Bool = false,
+        decide: @escaping @Sendable (HTTPRequestHead) async -> HTTPVerdict,
     ) throws {
         guard channel.isActive else { throw ProxyError.clientGone }
-        let lane = HTTPLane(limits: limits, eventLoop: channel.eventLoop, decide: decide)
-        let front = HTTPFront(lane: lane)
+        let lane = HTTPLane(limits: limits, isPeers: isPeers, eventLoop: channel.eventLoop, decide: decide)
+        let codec = HTTPRequestCodec(headerBytes: limits.headerBytes)
+        let front = HTTPFront(lane: lane, codec: codec)
         lane.front = front
-        var unframed = HTTPResponseEncoder.Configuration()
-        unframed.automaticallySetFramingHeaders = false
-        let decoder = HTTPRequestDecoder(limitConfiguration: .limited(to: limits.headerBytes))
-        try channel.pipeline.syncOperations.addHandlers([
-            HTTPResponseEncoder(configuration: unframed), ByteToMessageHandler(decoder), front,
-        ])
+        try channel.pipeline.syncOperations.addHandlers([codec, front])
+        lane.watch()
         try channel.gate().open()
         front.read()
     }
 
     private init(
-        limits: ProxyLimits, eventLoop: any EventLoop,
+        limits: ProxyLimits, isPeers: Bool, eventLoop: any EventLoop,
         decide: @escaping @Sendable (HTTPRequestHead) async -> HTTPVerdict,
     ) {
         self.limits = limits
+        pace = RequestPace(limits)
+        self.isPeers = isPeers
         self.eventLoop = eventLoop
         self.decide = decide
     }
@@ -80,14 +93,35 @@ final class HTTPLane {
         advance()
     }
 
-    func failed(toParse error: any Error) {
-        waiting.append(.malformed(HTTPFraming.refusal(for: error)))
+    func failed(toParse refusal: Refusal) {
+        waiting.append(.malformed(refusal))
         advance()
     }
 
-    func requestsRead() {
+    /// - Parameter isInHead: what was read ends in the midst of a request's head.
+    func requestsRead(isInHead: Bool) {
+        heard = .now()
+        let isNew = isInHead && headBegan == nil
+        headBegan = isInHead ? headBegan ?? heard : nil
+        // The head is due before what was due until now.
+        if isNew { watch() }
         back?.flush()
         readRequests()
+    }
+
+    func requestsEnded() {
+        requestsAreOver = true
+        switch phase {
+        case .idle, .discarding: if waiting.isEmpty { closeGently() }
+        case .exchanging: passOnEndOfRequests()
+        case .deciding, .closing: break
+        }
+    }
+
+    /// The server sees what it would on a direct connection: that the client's half is closed.
+    private func passOnEndOfRequests() {
+        guard requestsAreOver, waiting.isEmpty, case .exchanging(let exchange) = phase else { return }
+        if exchange.requestEnded { back?.closeOutput() } else { abort() }
     }
 
     func frontEnded() {
@@ -104,10 +138,10 @@ final class HTTPLane {
         guard case .exchanging(var exchange) = phase, !exchange.answerEnded else { return abort() }
         switch part {
         case .head(let head):
-            guard start(head, &exchange) else { return answer(.badGateway("the server's answer cannot be carried")) }
+            guard start(head, &exchange) else { return answer(.badGateway("the server switched to another protocol")) }
         case .body(let bytes): front?.write(.body(.byteBuffer(bytes)))
         case .end(let trailers):
-            front?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.response(Array($0))) }))
+            front?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.trailers(Array($0))) }))
             exchange.answerEnded = true
         }
         phase = .exchanging(exchange)
@@ -125,6 +159,7 @@ final class HTTPLane {
     }
 
     func requestsWelcome() {
+        pace.begin()
         advance()
         back?.flush()
         readRequests()
@@ -177,9 +212,6 @@ final class HTTPLane {
 
     private func begin(_ head: HTTPRequestHead) {
         phase = .deciding(head)
-        if let refusal = HTTPFraming.objection(to: head) {
-            return write(refusal, to: head, keepAlive: false)
-        }
         let decide = self.decide
         eventLoop.makeFutureWithTask { await decide(head) }.assumeIsolated().whenSuccess { verdict in
             self.decided(verdict, head)
@@ -188,17 +220,21 @@ final class HTTPLane {
 
     private func decided(_ verdict: HTTPVerdict, _ head: HTTPRequestHead) {
         guard case .deciding = phase else {
-            if case .forward(_, .some(let unused)) = verdict { unused.cut() }
+            if case .forward(_, _, .some(let unused)) = verdict { unused.cut() }
             return
         }
         switch verdict {
         case .refuse(let refusal): refuse(refusal, head)
-        case .forward(let adding, let channel):
-            guard adopt(channel), let back else { return refuse(.badGateway("the server closed the connection"), head) }
-            // After an Upgrade the decoder treats what follows as another protocol, so nothing may follow.
+        case .forward(let adding, let stripping, let channel):
+            guard adopt(channel), let back else {
+                return refuse(.badGateway("the server closed the connection"), head)
+            }
+            // Whoever asks for another protocol may send it next, whatever the answer is.
             let keepAlive = head.isKeepAlive && !head.headers.contains(name: "upgrade")
             phase = .exchanging(Exchange(request: head, keepAlive: keepAlive))
-            back.write(.head(HTTPFraming.request(head, adding: adding, keepAlive: keepAlive)))
+            back.write(
+                .head(HTTPFraming.request(head, stripping: stripping, adding: adding, keepAlive: keepAlive))
+            )
             requestsWelcome()
             readAnswers()
         }
@@ -220,12 +256,15 @@ final class HTTPLane {
     private func forward(_ part: HTTPServerRequestPart, _ exchange: Exchange) {
         switch part {
         case .head: abort()  // The decoder never gives a head before the end of the last request.
-        case .body(let bytes): back?.write(.body(.byteBuffer(bytes)))
+        case .body(let bytes):
+            pace.receive(bytes.readableBytes)
+            back?.write(.body(.byteBuffer(bytes)))
         case .end(let trailers):
-            back?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.request(Array($0))) }))
+            back?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.trailers(Array($0))) }))
             var exchange = exchange
             exchange.requestEnded = true
             phase = .exchanging(exchange)
+            passOnEndOfRequests()
         }
     }
 
@@ -248,14 +287,13 @@ final class HTTPLane {
 
     // MARK: Answers
 
-    /// - Returns: false where the answer cannot be framed for this client.
+    /// - Returns: false where the answer cannot be carried.
     private func start(_ head: HTTPResponseHead, _ exchange: inout Exchange) -> Bool {
-        guard head.status != .switchingProtocols else { return false }
+        guard head.status.code != 101 else { return false }
         let informational = HTTPFraming.isInformational(head)
         if informational, !exchange.request.version.isModern { return true }
         let keepAlive = exchange.keepAlive && head.isKeepAlive
-        guard let framed = HTTPFraming.response(head, to: exchange.request, keepAlive: keepAlive) else { return false }
-        front?.write(.head(framed))
+        front?.write(.head(HTTPFraming.response(head, to: exchange.request, keepAlive: keepAlive)))
         if !informational {
             exchange.keepAlive = keepAlive
             exchange.answerStarted = true
@@ -268,7 +306,10 @@ final class HTTPLane {
         front?.flush()
         guard exchange.requestEnded, exchange.keepAlive else { return closeGently() }
         phase = .idle
+        heard = .now()
+        if headBegan != nil { headBegan = heard }
         requestsWelcome()
+        if case .idle = phase, requestsAreOver { closeGently() }
     }
 
     private func refuse(_ refusal: Refusal, _ head: HTTPRequestHead) {
@@ -286,24 +327,51 @@ final class HTTPLane {
     }
 
     private func write(_ refusal: Refusal, to request: HTTPRequestHead?, keepAlive: Bool) {
-        front?.write(.head(Self.head(refusal, keepAlive: keepAlive)))
+        let refusal = isPeers ? refusal.toldToPeer : refusal
+        front?.write(.head(refusal.head(keepAlive: keepAlive)))
         if request?.method != .HEAD { front?.write(.body(.byteBuffer(ByteBuffer(string: refusal.body)))) }
         front?.write(.end(nil))
         front?.flush()
         guard keepAlive else { return closeGently() }
         phase = .discarding(budget: limits.discardedBody)
         requestsWelcome()
+        if case .idle = phase, requestsAreOver { closeGently() }
     }
 
-    private static func head(_ refusal: Refusal, keepAlive: Bool) -> HTTPResponseHead {
-        var headers: HTTPHeaders = [
-            "content-type": "application/json", "content-length": "\(refusal.body.utf8.count)",
-            "cache-control": "no-store",
-        ]
-        if let challenge = refusal.challenge { headers.add(name: "www-authenticate", value: challenge) }
-        if let seconds = refusal.retryAfter { headers.add(name: "retry-after", value: "\(seconds)") }
-        if !keepAlive { headers.add(name: "connection", value: "close") }
-        return HTTPResponseHead(version: .http1_1, status: .init(statusCode: refusal.status), headers: headers)
+    // MARK: Patience
+
+    /// Looks again when something may be overdue; one timer a connection, whatever passes.
+    private func watch() {
+        watching?.cancel()
+        guard front != nil else { return }
+        let next = overdueAt ?? NIODeadline.now() + limits.requestHead.timeAmount
+        watching = eventLoop.assumeIsolated().scheduleTask(deadline: next) { [weak self] in
+            guard let self else { return }
+            if let due = self.overdueAt, due <= .now() { self.giveUp() } else { self.watch() }
+        }
+    }
+
+    /// Until when the client may keep the lane waiting; nil where it is not the client that is waited for.
+    private var overdueAt: NIODeadline? {
+        switch phase {
+        case .idle, .discarding:
+            if let headBegan { return headBegan + limits.requestHead.timeAmount }
+            return heard + limits.idle.timeAmount
+        case .exchanging(let exchange):
+            guard !exchange.requestEnded, waiting.isEmpty, back?.isWritable ?? false else { return nil }
+            let silent = heard + limits.idle.timeAmount
+            return pace.deadline.map { min($0, silent) } ?? silent
+        case .deciding, .closing: return nil
+        }
+    }
+
+    private func giveUp() {
+        switch phase {
+        case .exchanging: answer(.requestTooSlow)
+        case .idle where headBegan != nil: write(.requestTooSlow, to: nil, keepAlive: false)
+        case .idle, .discarding: closeGently()
+        case .deciding, .closing: break
+        }
     }
 
     // MARK: Ends

@@ -1,5 +1,6 @@
 import Foundation
 import Gateway
+import Limits
 import NIOCore
 import NIOHTTP1
 import NIOSSL
@@ -11,6 +12,7 @@ actor InboundConnection {
     private let environment: ProxyEnvironment
     private let eventLoop: any EventLoop
     private let network: BoundNetwork
+    private let place: ConnectionSlots.Connection
     private let downstream: any Channel
     /// The address the client used: where the application listens.
     private let destination: SocketAddress
@@ -28,20 +30,23 @@ actor InboundConnection {
 
     /// Serves an accepted socket until it is closed.
     static func serve(
-        _ descriptor: CInt, of network: BoundNetwork, _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
+        _ descriptor: CInt, of network: BoundNetwork, _ place: ConnectionSlots.Connection,
+        _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
     ) async {
         guard let channel = try? await ProxyChannel.adopt(descriptor, on: eventLoop) else { return }
+        place.attach(channel)
         guard let destination = channel.localAddress, let client = channel.remoteAddress else {
             channel.close(promise: nil)
             return
         }
-        await InboundConnection(channel, network, destination, client, environment).serve()
+        await InboundConnection(channel, network, place, destination, client, environment).serve()
     }
 
     private init(
-        _ downstream: any Channel, _ network: BoundNetwork, _ destination: SocketAddress, _ client: SocketAddress,
-        _ environment: ProxyEnvironment,
+        _ downstream: any Channel, _ network: BoundNetwork, _ place: ConnectionSlots.Connection,
+        _ destination: SocketAddress, _ client: SocketAddress, _ environment: ProxyEnvironment,
     ) {
+        self.place = place
         self.downstream = downstream
         self.network = network
         self.destination = destination
@@ -81,7 +86,7 @@ actor InboundConnection {
             let application = try await dialApplication()
             try RawLane.join(downstream, application)
         } else {
-            try HTTPLane.serve(downstream, limits: environment.limits) { await self.decide($0) }
+            try HTTPLane.serve(downstream, limits: environment.limits, isPeers: true) { await self.decide($0) }
         }
     }
 
@@ -99,13 +104,19 @@ actor InboundConnection {
         guard let first = try downstream.gate().firstByte(within: environment.limits.firstByte) else {
             throw ProxyError.clientGone
         }
-        if try await first.get() == Self.tlsHandshake { return try await authenticate(route) }
+        let isTLS = try await first.get() == Self.tlsHandshake
+        place.heard()
+        if isTLS {
+            let peer = try await authenticate(route)
+            return try place.vouch(for: .peer(peer.id))
+        }
         guard route.tlsMode == .permissive else {
             throw ProxyError.peerRefused("plain text refused: the peer presented no SVID")
         }
+        try place.vouch(for: .client(place.source))
     }
 
-    private func authenticate(_ route: InboundRoute) async throws {
+    private func authenticate(_ route: InboundRoute) async throws -> PeerIdentity {
         let svids = environment.dependencies.svids
         let svid = try await within(environment.limits.svidWait, "the SVID of \(route.workload)") {
             try await svids.svid(for: route.workload, process: nil)
@@ -115,15 +126,22 @@ actor InboundConnection {
         self.peer = peer
         facts.peer = peer.id
         facts.peerSVIDSerial = peer.serial
+        return peer
     }
 
     private func shakeHands(_ context: NIOSSLContext, _ route: InboundRoute) async throws -> PeerIdentity {
         let peers = route.peers
-        let check = PeerCheck(bundles: environment.dependencies.svids.bundles()) { peers.decision(for: $0) }
+        let bundles = environment.dependencies.svids.bundles()
+        let check = PeerCheck(bundles: bundles, verifications: environment.verifications) {
+            peers.decision(for: $0, issuedAt: $1)
+        }
+        downstream.closeFuture.whenComplete { _ in check.abandon() }
         let failure: (any Error)?
         do {
-            let handshake = try startTLS(context, check)
+            let end = HeldEnd()
+            let handshake = try startTLS(context, check, end)
             try await handshake?.get()
+            end.release()
             failure = handshake == nil ? ProxyError.clientGone : nil
         } catch {
             failure = error
@@ -132,11 +150,13 @@ actor InboundConnection {
     }
 
     /// Puts TLS behind the gate that holds the client's first bytes, and a new gate behind TLS.
-    private func startTLS(_ context: NIOSSLContext, _ check: PeerCheck) throws -> EventLoopFuture<Void>? {
+    private func startTLS(
+        _ context: NIOSSLContext, _ check: PeerCheck, _ end: HeldEnd,
+    ) throws -> EventLoopFuture<Void>? {
         let outer = try downstream.gate()
         let inner = ChannelGate()
         let handler = NIOSSLServerHandler(context: context, customVerificationCallback: check.verify)
-        try downstream.pipeline.syncOperations.addHandlers([handler, inner])
+        try downstream.pipeline.syncOperations.addHandlers([end, handler, inner])
         let handshake = inner.handshake(within: environment.limits.handshake)
         outer.open()
         return handshake
@@ -145,7 +165,7 @@ actor InboundConnection {
     /// Counts the connection as established, then asks policy again: it may have changed since the handshake asked.
     private func establish() throws(ProxyError) {
         environment.live.update(entry) { entry in
-            entry.peer = peer?.id
+            entry.peer = peer
             entry.isPlainText = peer == nil
             entry.journal = facts
         }
@@ -157,12 +177,12 @@ actor InboundConnection {
     // MARK: The application
 
     private func dialApplication() async throws -> any Channel {
-        let (flows, client) = (environment.dependencies.flows, client)
+        let (flows, client, workload) = (environment.dependencies.flows, client, facts.workload)
         let address = environment.applicationAddress(destination)
         let descriptor = try await DialledSocket.connect(
             to: address, in: network.network, on: eventLoop, within: environment.limits.connect,
         ) {
-            try flows.prepareUpstream(descriptor: $0, client: client)
+            try flows.prepareUpstream(descriptor: $0, client: client, for: workload)
         }
         let channel = try await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop)
         application = channel
@@ -176,11 +196,12 @@ actor InboundConnection {
         var request = facts
         request.kind = .requestInbound
         do {
-            try await authorize(head, &request)
+            let resource = try await authorize(head, &request)
             let isFresh = application?.isActive != true
             let over = isFresh ? try await dialApplication() : nil
-            environment.record(request, allowed: true, "the token is for this resource and bound to the peer's SVID")
-            return .forward(adding: peerHeader, over: over)
+            environment.record(
+                request, allowed: true, "the token is for this resource and bound to the peer's SVID")
+            return .forward(adding: peerHeader, stripping: resource.stripHeaders, over: over)
         } catch {
             let refusal = Refusal.standing(for: error)
             environment.record(request, allowed: false, refusal.reason)
@@ -192,13 +213,15 @@ actor InboundConnection {
         peer.map { [(HeaderHygiene.peerHeader, $0.id.description)] } ?? []
     }
 
-    private func authorize(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws {
+    private func authorize(
+        _ head: HTTPRequestHead, _ request: inout JournalEntry,
+    ) async throws -> ProtectedResource {
         let route = try route()
         if let peer {
-            let decision = route.peers.decision(for: peer.id)
+            let decision = route.peers.decision(for: peer.id, issuedAt: peer.issuedAt)
             guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }
         }
-        let policy = HTTPPolicy(resources: route.resources)
+        let policy = HTTPPolicy(resources: route.resources, address: destination.ipAddress)
         let inquiry = try policy.beforeIntrospection(
             authorization: head.headers["authorization"], target: head.uri,
             caller: peer.map { HTTPPolicy.Caller(id: $0.id, thumbprint: $0.thumbprint) },
@@ -207,6 +230,7 @@ actor InboundConnection {
         let status = try await introspect(inquiry.token, as: route.workload)
         if case .active(let facts) = status { request.tokenID = facts.id }
         _ = try policy.afterIntrospection(status, of: inquiry, at: Date())
+        return inquiry.resource
     }
 
     private func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {

@@ -37,16 +37,10 @@ final class ListeningSocket: Sendable {
 
     /// The local port of a socket.
     static func port(of descriptor: CInt) throws(ProxyError) -> UInt16 {
-        var bytes = [UInt8](repeating: 0, count: MemoryLayout<sockaddr_storage>.size)
-        var size = socklen_t(bytes.count)
-        let status = bytes.withUnsafeMutableBytes {
-            getsockname(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
-        }
-        guard status == 0 else {
+        guard let name = SocketName.local(of: descriptor) else {
             throw .socket(operation: "getsockname of", address: "descriptor \(descriptor)", errno: errno)
         }
-        // The port lies behind the 2-byte family, in network byte order, in IPv4's and IPv6's addresses alike.
-        return UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+        return name.port
     }
 
     enum Acceptance {

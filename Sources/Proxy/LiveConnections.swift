@@ -1,4 +1,5 @@
 import Foundation
+import Limits
 import NIOCore
 import SPIFFE
 import Synchronization
@@ -15,10 +16,12 @@ final class LiveConnections: Sendable {
         let destination: SocketAddress
         /// The local one; nil: relayed for a process without an identity.
         let workload: SPIFFEID?
+        /// nil: it came in, or was opened by a process without an identity.
+        var opener: Opener?
         let startedAt = Date()
         let bytes: ByteTally
         /// nil: not established yet, or plain text.
-        var peer: SPIFFEID?
+        var peer: PeerIdentity?
         var isPlainText = false
         /// Protected resources are served there: HTTP is looked into.
         let looksInside: Bool
@@ -29,45 +32,30 @@ final class LiveConnections: Sendable {
 
     private struct State {
         var entries: [UInt64: Entry] = [:]
+        /// And by what the process ran by then.
+        var byOpener: [ProcessKey: [ProcessIDs: Set<UInt64>]] = [:]
         var next: UInt64 = 0
-        var slots = 0
-        /// By network; never zero.
-        var shares: [UInt64: Int] = [:]
         /// Of connections that have ended.
         var ended: [SPIFFEID: WorkloadTraffic] = [:]
-    }
 
-    /// More local workloads than that are not remembered beyond their connections.
-    private static let workloads = 8192
+        mutating func remember(_ id: UInt64, of opener: Opener) {
+            byOpener[opener.process, default: [:]][opener.ids, default: []].insert(id)
+        }
+
+        mutating func forget(_ id: UInt64, of opener: Opener) {
+            byOpener[opener.process]?[opener.ids]?.remove(id)
+            if byOpener[opener.process]?[opener.ids]?.isEmpty == true { byOpener[opener.process]?[opener.ids] = nil }
+            if byOpener[opener.process]?.isEmpty == true { byOpener[opener.process] = nil }
+        }
+    }
 
     private let state = Mutex(State())
-
-    var count: Int { state.withLock { $0.slots } }
-
-    func count(in network: UInt64) -> Int { state.withLock { $0.shares[network] ?? 0 } }
-
-    /// Counts a connection in, unless `maximum` are there.
-    func reserve(in network: UInt64, maximum: Int) -> Bool {
-        state.withLock { state in
-            guard state.slots < maximum else { return false }
-            state.slots += 1
-            state.shares[network, default: 0] += 1
-            return true
-        }
-    }
-
-    func release(in network: UInt64) {
-        state.withLock { state in
-            state.slots -= 1
-            let left = (state.shares[network] ?? 0) - 1
-            state.shares[network] = left > 0 ? left : nil
-        }
-    }
 
     func insert(_ entry: Entry) -> UInt64 {
         state.withLock { state in
             state.next += 1
             state.entries[state.next] = entry
+            if let opener = entry.opener { state.remember(state.next, of: opener) }
             return state.next
         }
     }
@@ -82,8 +70,10 @@ final class LiveConnections: Sendable {
 
     func remove(_ id: UInt64) {
         state.withLock { state in
-            guard let entry = state.entries.removeValue(forKey: id), let workload = entry.workload else { return }
-            if state.ended.count >= Self.workloads, state.ended[workload] == nil { state.ended = [:] }
+            guard let entry = state.entries.removeValue(forKey: id) else { return }
+            if let opener = entry.opener { state.forget(id, of: opener) }
+            guard let workload = entry.workload else { return }
+            if state.ended.count >= Limits.Identities.traffic, state.ended[workload] == nil { state.ended = [:] }
             state.ended[workload, default: WorkloadTraffic()].add(entry, isLive: false)
         }
     }
@@ -100,6 +90,19 @@ final class LiveConnections: Sendable {
 
     var all: [Entry] { state.withLock { Array($0.entries.values) } }
 
+    /// Processes that opened one of them as a workload.
+    var openers: [ProcessKey] { state.withLock { Array($0.byOpener.keys) } }
+
+    func opened(by process: ProcessKey) -> [Entry] {
+        state.withLock { state in
+            (state.byOpener[process] ?? [:]).values.joined().compactMap { state.entries[$0] }
+        }
+    }
+
+    func idsOfOpening(by process: ProcessKey) -> Set<ProcessIDs> {
+        state.withLock { state in Set((state.byOpener[process] ?? [:]).keys) }
+    }
+
     /// In the order they came.
     var reports: [ConnectionReport] {
         state.withLock { $0.entries }.map { ConnectionReport($0.key, $0.value) }.sorted { $0.id < $1.id }
@@ -114,8 +117,16 @@ extension LiveConnections.Entry {
         case .outbound:
             objection(routes.outbound(workload: workload, destination: destination, network: network), to: workload)
         case .inbound:
-            objection(routes.inbound(destination: destination, network: network), to: workload)
+            objection(
+                routes.inbound(destination: destination, network: network)
+                    ?? routes.inbound(draining: workload, destination: destination, network: network), to: workload)
         }
+    }
+
+    /// nil where its right does not rest on who opened it.
+    var opened: OpenedConnection? {
+        guard let opener, let workload else { return nil }
+        return OpenedConnection(opener: opener, workload: workload)
     }
 
     /// Resets every socket of it; from any thread.
@@ -126,7 +137,11 @@ extension LiveConnections.Entry {
     }
 
     private func objection(_ route: OutboundRoute, to workload: SPIFFEID) -> String? {
-        if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
+        if route.peers.withdrawn.gone.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
+        if isPlainText {
+            guard case .closed(let reason)? = route.passage else { return nil }
+            return "\(ProxyError.placeRefused(destination.text, reason))"
+        }
         guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
         guard let peer else { return nil }
         let decision = route.decision(for: peer)
@@ -135,21 +150,23 @@ extension LiveConnections.Entry {
 
     private func objection(_ route: InboundRoute?, to workload: SPIFFEID) -> String? {
         guard let route, route.workload == workload else { return "\(workload) does not listen there any more" }
-        if route.peers.withdrawn.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
+        if route.peers.withdrawn.gone.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
         guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
         if isPlainText { return route.tlsMode == .mutual ? "plain text is refused now: the mode is MUTUAL" : nil }
         guard let peer else { return nil }
-        let decision = route.peers.decision(for: peer)
+        let decision = route.peers.decision(for: peer.id, issuedAt: peer.issuedAt)
         return decision.isAllowed ? nil : decision.reason
     }
 }
 
 extension OutboundRoute {
     /// Whether `peer` may be at the destination's end.
-    func decision(for peer: SPIFFEID) -> PeerPolicy.Decision {
+    func decision(for peer: SPIFFEID, issuedAt: IssueTime) -> PeerPolicy.Decision {
         if let expected, expected != peer {
             return .refused(because: "\(peer) answers where \(expected) is expected")
         }
-        return peers.decision(for: peer)
+        return peers.decision(for: peer, issuedAt: issuedAt)
     }
+
+    func decision(for peer: PeerIdentity) -> PeerPolicy.Decision { decision(for: peer.id, issuedAt: peer.issuedAt) }
 }

@@ -44,10 +44,10 @@ package final class LoopbackProxy: Service {
     }
 
     /// Connections the proxy carries or is setting up now.
-    package var connectionCount: Int { environment.live.count }
+    package var connectionCount: Int { environment.slots.count }
 
     /// The same, of one network namespace, bound or not: at zero an unbound one is not needed any more.
-    package func connectionCount(in cookie: UInt64) -> Int { environment.live.count(in: cookie) }
+    package func connectionCount(in cookie: UInt64) -> Int { environment.slots.count(in: cookie) }
 
     /// Every connection the proxy carries or is establishing, oldest first. A snapshot: bytes go on being counted.
     package func connections() -> [ConnectionReport] { environment.live.reports }
@@ -65,7 +65,7 @@ package final class LoopbackProxy: Service {
     ///   network throws; nothing is left open then.
     package func bind(
         outboundPort: UInt16, in network: any Network = HostNetwork(),
-    ) async throws -> ListeningDescriptors {
+    ) throws -> ListeningDescriptors {
         try networks.bind(network, outboundPort: outboundPort).descriptors
     }
 
@@ -87,7 +87,7 @@ package final class LoopbackProxy: Service {
     /// Serves until cancelled or told to shut down; then every connection is cut.
     package func run() async throws {
         guard !networks.isEmpty else { throw ProxyError.notBound }
-        let (accepted, arrivals) = AsyncStream.makeStream(of: Accepted.self)
+        let (accepted, arrivals) = AsyncStream.makeStream(of: Arrival.self)
         networks.serve { self.admit($0, arrivals) }
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { connections in
@@ -104,7 +104,7 @@ package final class LoopbackProxy: Service {
     /// Holds every live connection against the policy in force, and cuts what lost its right; each cut is journalled.
     ///
     /// - Returns: how many were cut.
-    package func reevaluate() async -> Int {
+    package func reevaluate() -> Int {
         var cut = 0
         for entry in environment.live.all {
             guard let reason = entry.objection(environment.dependencies.routes) else { continue }
@@ -114,17 +114,27 @@ package final class LoopbackProxy: Service {
         return cut
     }
 
-    /// Cuts what a process opened as a workload that it is no longer; each cut is journalled.
+    /// Processes with live connections that they opened as workloads.
+    package var openers: [ProcessKey] { environment.live.openers }
+
+    /// By what a process ran when it opened those; empty where it has none.
+    package func idsOfOpening(by process: ProcessKey) -> Set<ProcessIDs> {
+        environment.live.idsOfOpening(by: process)
+    }
+
+    /// Cuts what a process opened and has no right to any more; each cut is journalled.
     ///
-    /// - Parameter workload: what it is now; nil: nobody.
+    /// - Parameter objection: why it has none; nil: it has.
     /// - Returns: how many were cut.
     @discardableResult
-    package func cutOutbound(of process: ProcessKey, unless workload: SPIFFEID?, because reason: String) -> Int {
-        let doomed = environment.live.all.filter {
-            $0.direction == .outbound && $0.journal.process == process && $0.workload != nil && $0.workload != workload
+    package func cutOutbound(of process: ProcessKey, _ objection: (OpenedConnection) -> String?) -> Int {
+        var cut = 0
+        for entry in environment.live.opened(by: process) {
+            guard let opened = entry.opened, let reason = objection(opened) else { continue }
+            self.cut(entry, because: reason)
+            cut += 1
         }
-        doomed.forEach { cut($0, because: reason) }
-        return doomed.count
+        return cut
     }
 
     private func cut(_ entry: LiveConnections.Entry, because reason: String) {
@@ -134,30 +144,47 @@ package final class LoopbackProxy: Service {
         entry.cut()
     }
 
-    private func admit(_ socket: Accepted, _ arrivals: AsyncStream<Accepted>.Continuation) {
-        let maximum = environment.limits.maximumConnections
-        guard environment.live.reserve(in: socket.network.cookie, maximum: maximum) else {
+    private func admit(_ socket: Accepted, _ arrivals: AsyncStream<Arrival>.Continuation) {
+        do {
+            let place = try place(for: socket)
+            guard case .enqueued = arrivals.yield(Arrival(socket: socket, place: place)) else {
+                close(socket.descriptor)
+                return place.release()
+            }
+        } catch {
             close(socket.descriptor)
-            let kind: JournalEntry.Kind = socket.direction == .outbound ? .connectionOutbound : .connectionInbound
-            let reason = "the proxy carries \(maximum) connections already; raise its limit, or close some"
-            environment.dependencies.journal.record(JournalEntry(kind: kind, allowed: false, reason: reason))
-            return
-        }
-        guard case .enqueued = arrivals.yield(socket) else {
-            close(socket.descriptor)
-            environment.live.release(in: socket.network.cookie)
-            return
+            let kind: JournalEntry.Kind =
+                socket.direction == .outbound ? .connectionOutbound : .connectionInbound
+            environment.dependencies.journal.record(
+                JournalEntry(kind: kind, allowed: false, reason: "\(error)"))
         }
     }
 
-    private func serve(_ socket: Accepted) async {
-        defer { environment.live.release(in: socket.network.cookie) }
+    private func place(for socket: Accepted) throws -> ConnectionSlots.Connection {
+        let (slots, cookie) = (environment.slots, socket.network.cookie)
+        if socket.direction == .outbound { return try slots.admitOutbound(in: cookie) }
+        guard let source = ConnectionSlots.source(of: socket.descriptor) else {
+            throw ProxyError.clientGone
+        }
+        return try slots.admit(strangerFrom: source, in: cookie)
+    }
+
+    private func serve(_ arrival: Arrival) async {
+        let (socket, place) = (arrival.socket, arrival.place)
+        defer { place.release() }
         let eventLoop = group.next()
         switch socket.direction {
         case .outbound:
-            await OutboundConnection.serve(socket.descriptor, of: socket.network, environment, on: eventLoop)
+            await OutboundConnection.serve(
+                socket.descriptor, of: socket.network, place, environment, on: eventLoop)
         case .inbound:
-            await InboundConnection.serve(socket.descriptor, of: socket.network, environment, on: eventLoop)
+            await InboundConnection.serve(
+                socket.descriptor, of: socket.network, place, environment, on: eventLoop)
         }
+    }
+
+    private struct Arrival {
+        let socket: Accepted
+        let place: ConnectionSlots.Connection
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 
 /// A network namespace as the proxy sees it: a number (the kernel's netns cookie) and a way to make sockets that belong
 /// to it.
@@ -15,6 +16,9 @@ package protocol Network: Sendable {
     /// - Throws: ``ProxyError/socket(operation:address:errno:)``. `EAFNOSUPPORT` for `AF_INET6` says that the
     ///   namespace has no IPv6, which is no failure of ``LoopbackProxy/bind(outboundPort:in:)``.
     func socket(family: CInt) throws -> CInt
+
+    /// The devices on whose link an IPv6 link-local address may be, by index.
+    func links() throws -> [CUnsignedInt]
 }
 
 /// The namespace the agent itself runs in.
@@ -28,5 +32,14 @@ package struct HostNetwork: Network {
         let descriptor = Glibc.socket(family, flags, CInt(IPPROTO_TCP))
         guard descriptor >= 0 else { throw .socket(operation: "socket", address: "in network \(cookie)", errno: errno) }
         return descriptor
+    }
+
+    package func links() -> [CUnsignedInt] { Self.linksOfThread }
+
+    /// Of the namespace the calling thread is in.
+    package static var linksOfThread: [CUnsignedInt] {
+        let devices = (try? System.enumerateDevices()) ?? []
+        let indices = devices.filter { $0.address?.isLinkLocalIPv6 == true }.map { CUnsignedInt($0.interfaceIndex) }
+        return Set(indices).sorted()
     }
 }

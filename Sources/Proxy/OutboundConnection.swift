@@ -1,5 +1,6 @@
 import Gateway
 import Glibc
+import Limits
 import NIOCore
 import NIOHTTP1
 import SPIFFE
@@ -29,19 +30,49 @@ actor OutboundConnection {
 
     /// Serves an accepted socket until it is closed.
     static func serve(
-        _ descriptor: CInt, of network: BoundNetwork, _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
+        _ descriptor: CInt, of network: BoundNetwork, _ place: ConnectionSlots.Connection,
+        _ environment: ProxyEnvironment, on eventLoop: any EventLoop,
     ) async {
         switch await environment.dependencies.flows.flow(ofAccepted: descriptor) {
         case .workload(let flow):
-            await OutboundConnection(flow, network, environment, eventLoop).serve(descriptor)
+            guard Self.vouch(place, .workload(flow.workload), flow.process, descriptor, environment)
+            else { return }
+            let connection = OutboundConnection(flow, network, environment, eventLoop)
+            if flow.placeIsKnown {
+                await connection.serve(descriptor)
+            } else {
+                await connection.inquire(descriptor)
+            }
         case .plain(let process, let destination):
-            await PlainConnection(process, to: destination, network, environment, eventLoop).serve(descriptor)
+            guard Self.vouch(place, .nobody(network.cookie), process, descriptor, environment) else {
+                return
+            }
+            await PlainConnection(process, to: destination, network, environment, eventLoop).serve(
+                descriptor)
         case .refused(let process, let reason):
             close(descriptor)
             // Fail closed: there is no identity to lend.
             var entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: reason)
             entry.process = process
             environment.dependencies.journal.record(entry)
+        }
+    }
+
+    /// - Returns: false where its owner holds as many as it may; the socket is closed then.
+    private static func vouch(
+        _ place: ConnectionSlots.Connection, _ holder: ConnectionSlots.Holder, _ process: ProcessKey,
+        _ descriptor: CInt, _ environment: ProxyEnvironment,
+    ) -> Bool {
+        do throws(SlotRefusal) {
+            try place.vouch(for: holder)
+            return true
+        } catch {
+            close(descriptor)
+            var entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "\(error)")
+            entry.process = process
+            if case .workload(let workload) = holder { entry.workload = workload }
+            environment.dependencies.journal.record(entry)
+            return false
         }
     }
 
@@ -57,6 +88,29 @@ actor OutboundConnection {
         facts.process = flow.process
     }
 
+    /// For a place where nobody was known to be managed when it was dialled.
+    private func inquire(_ descriptor: CInt) async {
+        let inquiry = PlaceInquiry(
+            flow: flow, network: network.cookie, routes: environment.dependencies.routes)
+        do {
+            switch try await inquiry.way(of: descriptor) {
+            case .mutual: await serve(descriptor)
+            case .asItIs(let reason):
+                await PlainConnection(
+                    flow.process, of: flow, to: flow.destination, because: reason, network, environment,
+                    eventLoop
+                ).serve(descriptor)
+            }
+        } catch {
+            let downstream = try? await ProxyChannel.adopt(descriptor, on: eventLoop)
+            facts.dialled = downstream?.remoteAddress.flatMap {
+                JournalEntry.name(client: $0, server: flow.destination)
+            }
+            environment.record(facts, allowed: false, "\(error)")
+            downstream?.cut()
+        }
+    }
+
     private func serve(_ descriptor: CInt) async {
         guard let downstream = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
         guard let source = downstream.remoteAddress else {
@@ -69,10 +123,12 @@ actor OutboundConnection {
         entry = environment.live.insert(
             LiveConnections.Entry(
                 direction: .outbound, network: network.cookie, source: source, destination: flow.destination,
-                workload: flow.workload, bytes: bytes, looksInside: looksInside, journal: facts, channels: [downstream],
+                workload: flow.workload, opener: flow.opener, bytes: bytes, looksInside: looksInside, journal: facts,
+                channels: [downstream],
             ))
         do {
             try network.checkServed()
+            try await environment.checkOpener(OpenedConnection(opener: flow.opener, workload: flow.workload))
             try await carry(downstream, looksInside: looksInside)
         } catch {
             environment.record(facts, allowed: false, "\(error)")
@@ -102,7 +158,7 @@ actor OutboundConnection {
     }
 
     private func checkOwnRight(_ route: OutboundRoute) throws(ProxyError) {
-        if route.peers.withdrawn.contains(flow.workload) { throw .identityWithdrawn(flow.workload) }
+        if route.peers.withdrawn.gone.contains(flow.workload) { throw .identityWithdrawn(flow.workload) }
     }
 
     private func currentSVID() async throws -> X509SVID {
@@ -138,8 +194,10 @@ actor OutboundConnection {
 
     private func peerCheck() -> PeerCheck {
         let (routes, flow, cookie) = (environment.dependencies.routes, flow, network.cookie)
-        return PeerCheck(bundles: environment.dependencies.svids.bundles()) { peer in
-            routes.outbound(workload: flow.workload, destination: flow.destination, network: cookie).decision(for: peer)
+        let bundles = environment.dependencies.svids.bundles()
+        return PeerCheck(bundles: bundles, verifications: environment.verifications) { peer, issuedAt in
+            routes.outbound(workload: flow.workload, destination: flow.destination, network: cookie)
+                .decision(for: peer, issuedAt: issuedAt)
         }
     }
 
@@ -162,13 +220,13 @@ actor OutboundConnection {
         facts.peerSVIDSerial = dialled.peer.serial
         upstream = dialled
         environment.live.update(entry) { entry in
-            entry.peer = dialled.peer.id
+            entry.peer = dialled.peer
             entry.journal = facts
             entry.channels = [entry.channels[0], dialled.channel]
         }
         let route = route()
         try checkOwnRight(route)
-        let decision = route.decision(for: dialled.peer.id)
+        let decision = route.decision(for: dialled.peer)
         guard decision.isAllowed else { throw .peerRefused(decision.reason) }
         environment.record(facts, allowed: true, dialled.peer.because)
     }
@@ -192,7 +250,8 @@ actor OutboundConnection {
     private func forward(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws -> HTTPVerdict {
         let route = route()
         try checkOwnRight(route)
-        let resource = try HTTPPolicy(resources: route.resources).outbound(target: head.uri)
+        let resource = try HTTPPolicy(resources: route.resources, address: flow.destination.ipAddress).outbound(
+            target: head.uri)
         request.resource = resource.resource.text
         let (upstream, isNew) = try await currentUpstream()
         request.connection = facts.connection
@@ -200,7 +259,7 @@ actor OutboundConnection {
         request.svidSerial = facts.svidSerial
         request.peerSVIDSerial = facts.peerSVIDSerial
         do {
-            let decision = route.decision(for: upstream.peer.id)
+            let decision = route.decision(for: upstream.peer)
             guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }
             let token = try await token(for: resource, bound: upstream.svid)
             request.tokenID = token.id

@@ -1,4 +1,5 @@
 import Foundation
+import Handshake
 import NIOCore
 import NIOSSL
 import SPIFFE
@@ -12,6 +13,7 @@ struct PeerIdentity: Sendable, Equatable {
     let thumbprint: CertificateThumbprint
     /// Lower-case hexadecimal.
     let serial: String
+    let issuedAt: IssueTime
     /// Why policy let it through.
     let because: String
 }
@@ -25,23 +27,34 @@ final class PeerCheck: Sendable {
     }
 
     private let verifier: X509SVIDVerifier
-    private let decide: @Sendable (SPIFFEID) -> PeerPolicy.Decision
+    private let verifications: ChainVerifications
+    private let decide: @Sendable (SPIFFEID, IssueTime) -> PeerPolicy.Decision
     private let state = Mutex(Outcome.pending)
+    private let isWanted = Atomic(true)
 
-    init(bundles: BundleSet, decide: @escaping @Sendable (SPIFFEID) -> PeerPolicy.Decision) {
+    init(
+        bundles: BundleSet, verifications: ChainVerifications,
+        decide: @escaping @Sendable (SPIFFEID, IssueTime) -> PeerPolicy.Decision,
+    ) {
         verifier = X509SVIDVerifier(bundles: bundles)
+        self.verifications = verifications
         self.decide = decide
     }
 
     /// NIOSSL's callback: replaces BoringSSL's own verification.
     func verify(_ presented: [NIOSSLCertificate], _ promise: EventLoopPromise<NIOSSLVerificationResult>) {
-        promise.completeWithTask {
-            let outcome = await self.judge(presented)
+        verifications.verify(
+            presented, by: verifier, at: { Date() }, isWanted: { self.isWanted.load(ordering: .relaxed) },
+        ) { verified in
+            let outcome = self.judge(verified)
             self.state.withLock { $0 = outcome }
-            if case .accepted = outcome { return .certificateVerified }
-            return .failed  // Fail closed: also on anything that could not be parsed.
+            // Fail closed: also on anything that could not be parsed.
+            if case .accepted = outcome { promise.succeed(.certificateVerified) } else { promise.succeed(.failed) }
         }
     }
+
+    /// The connection is closed: what waits for it is not looked at any more.
+    func abandon() { isWanted.store(false, ordering: .relaxed) }
 
     /// What the handshake's end means.
     ///
@@ -54,17 +67,16 @@ final class PeerCheck: Sendable {
         }
     }
 
-    private func judge(_ presented: [NIOSSLCertificate]) async -> Outcome {
+    private func judge(_ verified: Result<VerifiedPeer, SVIDError>) -> Outcome {
         do {
-            let chain = try presented.map { try Certificate(derEncoded: $0.toDERBytes()) }
-            let id = try await verifier.verify(chain, at: Date())
-            guard let leaf = chain.first else { throw SVIDError.chainEmpty }
-            let decision = decide(id)
+            let (id, leaf) = try verified.map { ($0.id, $0.leaf) }.get()
+            let issuedAt = IssueTime(of: leaf)
+            let decision = decide(id, issuedAt)
             guard decision.isAllowed else { return .refused(decision.reason) }
             return .accepted(
                 PeerIdentity(
                     id: id, thumbprint: try CertificateThumbprint(of: leaf), serial: leaf.serialNumber.hexadecimal,
-                    because: decision.reason,
+                    issuedAt: issuedAt, because: decision.reason,
                 ))
         } catch {
             return .refused("\(error)")

@@ -1,13 +1,17 @@
 import NIOCore
+import SPIFFE
 import Workloads
 
-/// A connection the kernel redirected before it was known that its process has no identity: relayed byte by byte, to
-/// where and from where the process itself would have reached it. Runs on the event loop of its channels.
+/// A connection that goes on as it is, byte by byte, to where and from where the process itself would have reached it:
+/// the kernel part redirected it before it was known that its process has no identity, or that its egress lets it go there.
+/// Runs on the event loop of its channels.
 actor PlainConnection {
     private let environment: ProxyEnvironment
     private let eventLoop: any EventLoop
     private let network: BoundNetwork
     private let destination: SocketAddress
+    private let opened: OpenedConnection?
+    private let reason: String
     private let bytes = ByteTally()
     private var upstream: (any Channel)?
     private var facts: JournalEntry
@@ -15,15 +19,19 @@ actor PlainConnection {
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
     init(
-        _ process: ProcessKey, to destination: SocketAddress, _ network: BoundNetwork,
+        _ process: ProcessKey, of flow: OutboundFlow? = nil, to destination: SocketAddress,
+        because reason: String = "no identity: relayed as it is", _ network: BoundNetwork,
         _ environment: ProxyEnvironment, _ eventLoop: any EventLoop,
     ) {
         self.destination = destination
+        opened = flow.map { OpenedConnection(opener: $0.opener, workload: $0.workload) }
+        self.reason = reason
         self.network = network
         self.environment = environment
         self.eventLoop = eventLoop
         facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
         facts.process = process
+        facts.workload = opened?.workload
     }
 
     /// Serves an accepted socket until it is closed.
@@ -34,14 +42,17 @@ actor PlainConnection {
             downstream.close(promise: nil)
             return
         }
+        facts.dialled = JournalEntry.name(client: source, server: destination)
         let entry = environment.live.insert(
             LiveConnections.Entry(
                 direction: .outbound, network: network.cookie, source: source, destination: destination,
-                workload: nil, bytes: bytes, isPlainText: true, looksInside: false, journal: facts,
+                workload: opened?.workload, opener: opened?.opener, bytes: bytes, isPlainText: true, looksInside: false,
+                journal: facts,
                 channels: [downstream],
             ))
         do {
             try network.checkServed()
+            if let opened { try await environment.checkOpener(opened) }
             try await carry(downstream, entry)
         } catch {
             environment.record(facts, allowed: false, "\(error)")
@@ -61,7 +72,7 @@ actor PlainConnection {
         self.upstream = upstream
         environment.live.update(entry) { $0.channels = [downstream, upstream] }
         facts.connection = JournalEntry.name(client: upstream.localAddress, server: upstream.remoteAddress)
-        environment.record(facts, allowed: true, "no identity: relayed as it is")
+        environment.record(facts, allowed: true, reason)
         try RawLane.join(downstream, upstream)
     }
 }

@@ -23,12 +23,14 @@ enum ProxyChannel {
     static func adopt(
         _ descriptor: CInt, tls: NIOSSLContext, check: PeerCheck, on eventLoop: any EventLoop,
     ) async throws -> any Channel {
-        try await bootstrap(on: eventLoop) {
+        let channel = try await bootstrap(on: eventLoop) {
             let handshake = try NIOSSLClientHandler(
                 context: tls, serverHostname: nil, customVerificationCallback: check.verify,
             )
             return [ConnectionCutter(), handshake, ChannelGate()]
         }.withConnectedSocket(descriptor).get()
+        channel.closeFuture.whenComplete { _ in check.abandon() }
+        return channel
     }
 
     /// A host that vanished without a word is noticed after two minutes of silence: its connections would never end.

@@ -1,3 +1,4 @@
+import Limits
 package import Logging
 import NIOCore
 
@@ -33,21 +34,27 @@ package struct ProxyDependencies: Sendable {
     }
 }
 
-/// How much, and how long.
-package struct ProxyLimits: Sendable {
+/// How much, and how long. Defaults are ``Limits``'; `limits` in agent.yaml changes some.
+package struct ProxyLimits: Sendable, Equatable {
     /// Both directions together; each has two sockets.
-    package var maximumConnections = 10_000
-    package var connect: Duration = .seconds(10)
-    package var handshake: Duration = .seconds(10)
+    package var maximumConnections = Limits.Slots.proxy
+    package var connect = Limits.Connection.dial
+    package var handshake = Limits.Connection.handshake
     /// How long an incoming connection may stay silent before its first byte.
-    package var firstByte: Duration = .seconds(10)
-    package var svidWait: Duration = .seconds(5)
+    package var firstByte = Limits.Connection.handshake
+    /// From a request head's first byte to its last.
+    package var requestHead = Limits.Connection.requestHead
+    /// A client that sends nothing where a request, or more of one, is expected.
+    package var idle = Limits.Connection.idle
+    /// How fast a request's body has to come; 0: as slowly as it likes. See ``RequestPace``.
+    package var bodyBytesPerSecond = Limits.Connection.bodyBytesPerSecond
+    package var svidWait = Limits.Wait.svid
     /// For a token, or for introspection.
-    package var decision: Duration = .seconds(15)
+    package var decision = Limits.Wait.grant
     /// Request line and headers together, in bytes.
-    package var headerBytes = 64 * 1024
+    package var headerBytes = Limits.Request.headerBytes
     /// How much of a refused request's body is read past, in bytes, before the connection is closed instead.
-    package var discardedBody = 1024 * 1024
+    package var discardedBody = Limits.Request.discardedBody
 
     package init() {}
 }

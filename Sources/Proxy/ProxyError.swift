@@ -10,6 +10,10 @@ package enum ProxyError: Error, CustomStringConvertible {
     case tooLate(String, limit: Duration)
     case identityWithdrawn(SPIFFEID)
     case peerRefused(String)
+    /// The process is not any more who opened the connection.
+    case openerChanged(String)
+    /// Nobody managed is there, and it may not be reached otherwise.
+    case placeRefused(String, String)
     case handshake(String)
     case unreachable(address: String, reason: String)
     case clientGone
@@ -29,8 +33,10 @@ package enum ProxyError: Error, CustomStringConvertible {
             "\(what) took longer than \(limit); see the agent's log for what it waits for"
         case .identityWithdrawn(let id):
             "\(id) was deleted; apply its manifest again to let it back in"
-        case .peerRefused(let reason):
+        case .peerRefused(let reason), .openerChanged(let reason):
             reason
+        case .placeRefused(let place, let reason):
+            "\(place) may not be reached: \(reason)"
         case .handshake(let reason):
             "the TLS handshake failed: \(reason)"
         case .unreachable(let address, let reason):

@@ -10,11 +10,16 @@ package struct OutboundRoute: Sendable {
     package let peers: PeerPolicy
     /// Resources served at that port; not empty: the HTTP lane.
     package let resources: [ProtectedResource]
+    /// How else it may be reached; nil: somebody managed is known there, and by mutual TLS alone.
+    package let passage: Passage?
 
-    package init(expected: SPIFFEID?, peers: PeerPolicy, resources: [ProtectedResource]) {
+    package init(
+        expected: SPIFFEID?, peers: PeerPolicy, resources: [ProtectedResource], passage: Passage? = nil,
+    ) {
         self.expected = expected
         self.peers = peers
         self.resources = resources
+        self.passage = passage
     }
 }
 
@@ -46,4 +51,9 @@ package protocol RoutePolicy: Sendable {
     func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute
     /// - Returns: nil where no managed workload listens; the connection is refused.
     func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute?
+    /// The same for a connection that `workload` has already, where nobody listens any more: a server that ends, or takes one connection,
+    /// closes its listener first.
+    ///
+    /// - Returns: nil where somebody listens there, or `workload` is not this host's any more.
+    func inbound(draining workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> InboundRoute?
 }

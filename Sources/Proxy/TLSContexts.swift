@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Handshake
 import NIOCore
 import NIOSSL
 import SPIFFE
@@ -45,7 +46,7 @@ final class TLSContexts: Sendable {
         harden(&server)
         harden(&client)
         return Pair(
-            client: try NIOSSLContext(configuration: client), server: try NIOSSLContext(configuration: server),
+            client: try SessionTickets.context(client), server: try SessionTickets.context(server),
             notAfter: svid.notAfter,
         )
     }

@@ -32,6 +32,12 @@ package struct CertificateThumbprint: Hashable, Sendable, Codable, CustomStringC
     }
 
     package var description: String { base64URL }
+
+    /// From 0 to 1, evenly over certificates, always the same of one.
+    package var fraction: Double {
+        let bytes = (Base64URL.decode(base64URL) ?? Data()).prefix(2)
+        return bytes.reduce(0) { $0 * 256 + Double($1) } / 65536
+    }
 }
 
 extension Certificate {

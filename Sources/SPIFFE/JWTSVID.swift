@@ -72,6 +72,9 @@ package struct JWTSVID: Sendable {
         return try JWS.sign(claims, type: "JWT", keyID: keyID, with: key)
     }
 
+    /// Without `iat` it counts as older than any withdrawal.
+    package var issueTime: IssueTime { issuedAt.map { IssueTime($0) } ?? IssueTime(seconds: 0) }
+
     private init(id: SPIFFEID, claims: [String: JSONValue]) throws(JWTSVIDError) {
         self.id = id
         self.claims = claims

@@ -3,17 +3,17 @@
 /// One entry is an exact ID, or ends with `/*` and then stands for every ID below that path.
 package struct PeerPolicy: Sendable, Equatable {
     package let trustDomain: TrustDomain
-    /// nil: everyone of the same trust domain.
+    /// nil: every workload of the same trust domain.
     package let allowed: [SPIFFEIDPattern]?
-    /// Identities an operator deleted, whose SVIDs may not have run out yet.
-    package let withdrawn: Set<SPIFFEID>
+    package let withdrawn: Withdrawals
 
-    package init(trustDomain: TrustDomain, allowed: [SPIFFEIDPattern]? = nil, withdrawn: Set<SPIFFEID> = []) {
+    package init(trustDomain: TrustDomain, allowed: [SPIFFEIDPattern]? = nil, withdrawn: Withdrawals = []) {
         self.trustDomain = trustDomain
         self.allowed = allowed
         self.withdrawn = withdrawn
     }
 
+    /// With its reason either way.
     package enum Decision: Sendable, Equatable {
         case allowed(because: String)
         case refused(because: String)
@@ -29,14 +29,18 @@ package struct PeerPolicy: Sendable, Equatable {
         }
     }
 
-    package func decision(for peer: SPIFFEID) -> Decision {
-        guard !withdrawn.contains(peer) else {
-            return .refused(because: "\(peer) was deleted; apply its manifest again to let it back in")
-        }
+    /// - Parameter issuedAt: of the SVID that proves the peer.
+    package func decision(for peer: SPIFFEID, issuedAt: IssueTime) -> Decision {
+        if let objection = withdrawn.objection(to: peer, issuedAt: issuedAt) { return .refused(because: objection) }
         guard let allowed else {
-            return peer.trustDomain == trustDomain
-                ? .allowed(because: "same trust domain \(trustDomain)")
-                : .refused(because: "\(peer) is not of trust domain \(trustDomain), and allowedSPIFFEIDs is absent")
+            guard peer.trustDomain == trustDomain else {
+                return .refused(
+                    because: "\(peer) is not of trust domain \(trustDomain), and allowedSPIFFEIDs is absent")
+            }
+            // Agents and the control plane hold SVIDs too, and are nobody's callers.
+            return peer.isReserved
+                ? .refused(because: "\(peer) is no workload, and allowedSPIFFEIDs is absent")
+                : .allowed(because: "same trust domain \(trustDomain)")
         }
         if let rule = allowed.first(where: { $0.matches(peer) }) {
             return .allowed(because: "allowedSPIFFEIDs has \(rule)")

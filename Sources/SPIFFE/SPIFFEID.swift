@@ -4,8 +4,7 @@
 /// SPIFFE ID standard, section 2.
 package struct SPIFFEID: Hashable, Sendable, CustomStringConvertible {
     package let trustDomain: TrustDomain
-    /// Starts with `/`, never ends with one; segments of `a-z A-Z 0-9 . - _`.
-    package let path: String
+    package let path: SPIFFEPath
 
     /// The longest ID every implementation has to support, section 2.3.
     package static let maximumBytes = 2048
@@ -14,38 +13,30 @@ package struct SPIFFEID: Hashable, Sendable, CustomStringConvertible {
     package init(_ uri: String) throws(SPIFFEIDError) {
         let scheme = "spiffe://"
         guard uri.hasPrefix(scheme) else { throw .scheme(uri) }
+        // Before anything of it is looked at.
+        guard uri.utf8.count <= Self.maximumBytes else { throw .tooLong(bytes: uri.utf8.count) }
         let rest = uri.dropFirst(scheme.count)
-        guard let slash = rest.firstIndex(of: "/") else {
-            _ = try TrustDomain(String(rest))
-            throw .pathMissing(uri)
-        }
-        try self.init(trustDomain: TrustDomain(String(rest[..<slash])), path: String(rest[slash...]))
+        let end = rest.firstIndex(of: "/") ?? rest.endIndex
+        let trustDomain = try TrustDomain(String(rest[..<end]))
+        let path = rest[end...].dropFirst()
+        guard !path.isEmpty else { throw .pathMissing(uri) }
+        try self.init(trustDomain: trustDomain, path: SPIFFEPath(String(path)))
     }
 
-    /// - Parameter path: begins with `/`.
-    package init(trustDomain: TrustDomain, path: String) throws(SPIFFEIDError) {
-        let bytes = trustDomain.uri.utf8.count + path.utf8.count
+    /// - Throws: where both together are too long, and only then.
+    package init(trustDomain: TrustDomain, path: SPIFFEPath) throws(SPIFFEIDError) {
+        let bytes = trustDomain.uri.utf8.count + 1 + path.text.utf8.count
         guard bytes <= Self.maximumBytes else { throw .tooLong(bytes: bytes) }
-        guard path.hasPrefix("/"), path.utf8.count > 1 else { throw .pathMissing(trustDomain.uri + path) }
-        for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            try Self.check(segment, in: path)
-        }
         self.trustDomain = trustDomain
         self.path = path
     }
 
-    package var description: String { trustDomain.uri + path }
+    /// Whether it is the control plane's own or an agent's.
+    package var isReserved: Bool { path.isWithin(.reserved) }
 
-    private static func check(_ segment: Substring, in path: String) throws(SPIFFEIDError) {
-        guard !segment.isEmpty else { throw .emptySegment(in: path) }
-        guard segment != ".", segment != ".." else { throw .dotSegment(in: path) }
-        for scalar in segment.unicodeScalars {
-            switch scalar {
-            case "a"..."z", "A"..."Z", "0"..."9", ".", "-", "_": continue
-            default: throw .pathCharacter(scalar, in: path)
-            }
-        }
-    }
+    package var isAgent: Bool { path.isWithin("tidemark/agent") && path != "tidemark/agent" }
+
+    package var description: String { "\(trustDomain.uri)/\(path)" }
 }
 
 extension SPIFFEID: Codable {

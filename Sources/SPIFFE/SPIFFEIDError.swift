@@ -1,5 +1,5 @@
 /// Why a text is no SPIFFE ID or trust domain name. SPIFFE ID standard, section 2.
-package enum SPIFFEIDError: Error, Equatable, CustomStringConvertible {
+package enum SPIFFEIDError: Error, Hashable, CustomStringConvertible {
     case scheme(String)
     case trustDomainMissing
     case trustDomainTooLong(bytes: Int)

@@ -1,6 +1,14 @@
+import Limits
+
 /// Why a certificate or a token is not a valid SVID here.
 package enum SVIDError: Error, Equatable, CustomStringConvertible {
     case chainEmpty
+    case chainLength(certificates: Int)
+    case chainBytes(Int)
+    /// Two certificates of the chain have the same of this.
+    case chainRepeats(String)
+    /// The connection closed while its chain waited to be looked at.
+    case abandoned
     case keyMismatch
     case uriNames(count: Int)
     case identity(SPIFFEIDError)
@@ -16,6 +24,17 @@ package enum SVIDError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .chainEmpty:
             "the peer presented no certificate; only workloads with an SVID are answered here"
+        case .chainLength(let certificates):
+            """
+            the chain has \(certificates) certificates, \(Limits.CertificateChain.certificates) are read; \
+            send the leaf and what lies between it and the root
+            """
+        case .chainBytes(let bytes):
+            "the chain has \(bytes) bytes, \(Limits.CertificateChain.bytes) are read; send smaller certificates"
+        case .chainRepeats(let what):
+            "two certificates of the chain have the same \(what); send leaf, issuer, issuer of the issuer, once each"
+        case .abandoned:
+            "the peer closed the connection before its certificate was looked at"
         case .keyMismatch:
             "the certificate was issued for another key; ask for a new SVID with the key in use"
         case .uriNames(let count):

@@ -1,5 +1,6 @@
 package import Crypto
 package import Foundation
+import Limits
 package import X509
 
 /// A workload's certificate chain with the key it proves possession of.
@@ -29,8 +30,14 @@ package struct X509SVID: Sendable {
     /// Lower-case hexadecimal, as in the audit.
     package var serialNumber: String { leaf.serialNumber.hexadecimal }
 
+    /// When it was issued. `notBefore` is earlier, for clocks that are behind: that is no age.
+    package var issuedAt: Date {
+        let whole = notAfter.timeIntervalSince(notBefore)
+        return notBefore.addingTimeInterval(min(Limits.SVID.backdating / .seconds(1), whole * 3 / 4))
+    }
+
     /// When to ask for the next one: the middle of its life.
-    package var halfLife: Date { notBefore.addingTimeInterval(notAfter.timeIntervalSince(notBefore) / 2) }
+    package var halfLife: Date { issuedAt.addingTimeInterval(notAfter.timeIntervalSince(issuedAt) / 2) }
 }
 
 extension Certificate.SerialNumber {

@@ -19,7 +19,7 @@ extension WorkloadIdentity {
     fileprivate var specLines: [String] {
         var lines = ["  scope:", "    agentGroup:", "      id: \(YAMLText.scalar(agentGroup))", "  selectors:"]
         lines += selectors.flatMap(\.lines)
-        lines.append("  workloadID: \(YAMLText.scalar(workloadID))")
+        lines.append("  workloadID: \(YAMLText.scalar(workloadID.text))")
         if priority != 0 { lines.append("  priority: \(priority)") }
         if allowedInbound != nil || allowedOutbound != nil {
             lines.append("  allowedSPIFFEIDs:")
@@ -28,7 +28,26 @@ extension WorkloadIdentity {
                 lines.append("    outbound: \(YAMLText.list(allowedOutbound.map(\.description)))")
             }
         }
-        if tlsMode != .mutual { lines += ["  connection:", "    tls:", "      mode: \(tlsMode.rawValue)"] }
+        let connection =
+            (tlsMode != .mutual ? ["    tls:", "      mode: \(tlsMode.rawValue)"] : []) + (outbound?.lines ?? [])
+            + (keepAcrossExec ? ["    keepAcrossExec: true"] : [])
+        if !connection.isEmpty { lines += ["  connection:"] + connection }
+        return lines
+    }
+}
+
+extension Outbound {
+    fileprivate var lines: [String] {
+        ["    outbound: MUTUAL"] + (egress.isEmpty ? [] : ["    egress:"]) + egress.flatMap(\.lines)
+    }
+}
+
+extension Egress {
+    fileprivate var lines: [String] {
+        var lines = ["      - as: \(form.rawValue)"]
+        if !addresses.isEmpty { lines.append("        addresses: \(YAMLText.list(addresses.map(\.description)))") }
+        if !names.isEmpty { lines.append("        names: \(YAMLText.list(names.map(\.description)))") }
+        if ports != [.all] { lines.append("        ports: \(YAMLText.list(ports.map(\.description)))") }
         return lines
     }
 }
@@ -43,7 +62,7 @@ extension Selector {
 
 extension Condition {
     fileprivate func yaml(for key: SelectorKey) -> String {
-        let values = texts.map { key.isNumeric && !$0.hasPrefix("!") ? $0 : YAMLText.scalar($0) }
+        let values = texts.map { (key.isNumeric || key == .host) && !$0.hasPrefix("!") ? $0 : YAMLText.scalar($0) }
         return key == .commandLine && values.count == 1 ? values[0] : "[" + values.joined(separator: ", ") + "]"
     }
 }
@@ -52,10 +71,10 @@ extension ProtectedResource {
     fileprivate var specLines: [String] {
         [
             "  resource: \(YAMLText.scalar(resource.text))",
-            "  workloadID: \(YAMLText.scalar(servedBy))",
+            "  workloadID: \(YAMLText.scalar(servedBy.text))",
             "  scopes: \(YAMLText.list(scopes))",
             "  allowedSPIFFEIDs: \(YAMLText.list(allowed.map(\.description)))",
-        ]
+        ] + (stripHeaders.isEmpty ? [] : ["  stripHeaders: \(YAMLText.list(stripHeaders))"])
     }
 }
 

@@ -5,13 +5,14 @@ package struct Conflict: Hashable, Sendable, CustomStringConvertible {
     package let agentGroup: String
     package let cause: Cause
 
+    /// What both claim.
     package enum Cause: Hashable, Sendable {
         /// These selectors (places in `spec.selectors`, from 0) can match one process, and neither is stronger.
         case equallyStrong(first: Int, second: Int)
         /// Both name this workload in one group.
-        case sameWorkload(String)
+        case sameWorkload(WorkloadName)
         /// Both can name one workload in one group: an ID or template each.
-        case meetingTemplates(String, String)
+        case meetingTemplates(WorkloadName, WorkloadName)
     }
 
     package var description: String {

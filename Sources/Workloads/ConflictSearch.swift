@@ -39,8 +39,8 @@ struct ConflictSearch {
     private mutating func findWorkloads() {
         var tree = WorkloadIDTree()
         for (place, member) in members.enumerated() {
-            guard !isFull, let template = member.template else { continue }
-            for earlier in tree.insert(template, as: place) {
+            guard !isFull else { return }
+            for earlier in tree.insert(member.workloadID, as: place) {
                 let other = members[earlier].workloadID
                 let cause: Conflict.Cause =
                     other == member.workloadID ? .sameWorkload(other) : .meetingTemplates(other, member.workloadID)
@@ -109,23 +109,16 @@ private struct Strength: Hashable {
 /// An identity that joins others.
 struct Newcomer {
     private let identity: WorkloadIdentity
-    private let template: WorkloadIDTemplate?
     private let strengths: [Strength]
 
     init(_ identity: WorkloadIdentity) {
         self.identity = identity
-        template = identity.template
         strengths = identity.selectors.map { Strength(of: $0, priority: identity.priority) }
     }
 
     /// Whether ``ConflictSearch`` may find a conflict between them; errs towards yes.
     func mayConflict(with other: WorkloadIdentity) -> Bool {
-        if identity.workloadID == other.workloadID { return true }
-        if template?.isTemplate == true || other.isTemplated,
-            let template, let others = other.template, template.meets(others)
-        {
-            return true
-        }
+        if identity.workloadID.meets(other.workloadID) { return true }
         guard identity.priority == other.priority else { return false }
         return other.selectors.contains { selector in
             let strength = Strength(of: selector, priority: other.priority)
@@ -199,10 +192,11 @@ struct WorkloadIDTree {
     private var nodes = [Node()]
 
     /// - Returns: the owners before it that can give an ID this one can give, in order.
-    mutating func insert(_ template: WorkloadIDTemplate, as owner: Int) -> [Int] {
-        let meeting = owners(meeting: template.segments[...], below: 0)
+    mutating func insert(_ name: WorkloadName, as owner: Int) -> [Int] {
+        let segments = name.segments
+        let meeting = owners(meeting: segments[...], below: 0)
         var node = 0
-        for segment in template.segments { node = child(segment, of: node) }
+        for segment in segments { node = child(segment, of: node) }
         nodes[node].owners.append(owner)
         return meeting.sorted()
     }

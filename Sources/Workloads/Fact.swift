@@ -32,6 +32,7 @@ extension ProcessFacts {
         case .parent: parentIdentity.map { .text($0) } ?? .absent
         case .ancestor: .texts(ancestorIdentities)
         case .systemdUnit: unitFact
+        case .host: .text(isOnHost ? "true" : "false")
         }
     }
 
@@ -41,12 +42,12 @@ extension ProcessFacts {
 
     /// As much as the kernel part looks at.
     private var hasComparedCgroup: Bool {
-        cgroup.utf8.count <= 255 && cgroup.utf8.split(separator: UInt8(ascii: "/")).count < 22
+        cgroup.namedBytes.count <= 255 && cgroup.utf8.split(separator: UInt8(ascii: "/")).count < 22
     }
 
     private var unitFact: Fact {
         guard let systemdUnit else { return hasComparedCgroup ? .absent : .unknown }
-        return hasComparedCgroup && systemdUnit.utf8.count <= 126 ? .text(systemdUnit) : .unknown
+        return hasComparedCgroup && systemdUnit.namedBytes.count <= 126 ? .text(systemdUnit) : .unknown
     }
 
     private func argument(_ index: Int) -> Fact {
@@ -73,9 +74,9 @@ extension Pattern {
         case (.number(let number), .number(let own)): number == own
         case (.number(let number), .numbers(let all)): all.contains(number)
         case (.text(let wanted), .text(let text, let isCut)): !isCut && text.hasSameBytes(as: wanted)
-        case (.prefix(let wanted), .text(let text, _)): text.utf8.starts(with: wanted.utf8)
+        case (.prefix(let wanted), .text(let text, _)): text.hasBytes(beginningWith: wanted)
         case (.text(let wanted), .texts(let all)): all.contains { $0.hasSameBytes(as: wanted) }
-        case (.prefix(let wanted), .texts(let all)): all.contains { $0.utf8.starts(with: wanted.utf8) }
+        case (.prefix(let wanted), .texts(let all)): all.contains { $0.hasBytes(beginningWith: wanted) }
         case (.words(let words, let lastIsPrefix), .words(let arguments, let isCut)):
             Self.begin(arguments, isCut: isCut, with: words, lastIsPrefix: lastIsPrefix)
         default: false
@@ -88,6 +89,6 @@ extension Pattern {
         // The last word that was kept may be only the beginning of one.
         guard whole < arguments.count || !isCut else { return false }
         guard zip(words.prefix(whole), arguments).allSatisfy({ $0.hasSameBytes(as: $1) }) else { return false }
-        return !lastIsPrefix || arguments[whole].utf8.starts(with: words[whole].utf8)
+        return !lastIsPrefix || arguments[whole].hasBytes(beginningWith: words[whole])
     }
 }

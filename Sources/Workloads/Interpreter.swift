@@ -1,120 +1,108 @@
 /// Which script an interpreter runs, read off its command line. Pure: nothing is opened, and a relative path stays relative.
 ///
-/// That a program is an interpreter is attested (its file's name); what it runs is claimed, as argv is whoever started it's choice.
+/// That a program is an interpreter is attested (its file's name, and whose that file is); what it runs is claimed, as argv is
+/// whoever started it's choice. What these words do not tell for certain is not guessed at.
 package enum Interpreter {
+    /// What an interpreter is told to run.
     package enum Script: Hashable, Sendable {
         /// As in argv; relative to the working directory the process was started in.
         case file(String)
         /// `python -m`: dotted, looked up along the module path.
-        case pythonModule(String)
+        ///
+        /// - Parameter fromFolder: whether that path begins with the working directory.
+        case pythonModule(String, fromFolder: Bool)
+    }
+
+    /// What a command line says of that.
+    package enum Reading: Hashable, Sendable {
+        case script(Script)
+        /// No file is run: no interpreter, an interactive one, or code from an option or standard input.
+        case nothing
+        case undecidable(Doubt)
+    }
+
+    /// Why a command line does not tell what runs.
+    package enum Doubt: Hashable, Sendable, CustomStringConvertible {
+        case option(String)
+        case operand(String)
+        /// argv is longer than what is kept of it.
+        case cut
+        /// The file's first line names another, or none although the kernel was asked to execute the file itself.
+        case otherInterpreter(String, named: String?)
+
+        package var description: String {
+            switch self {
+            case .option(let word): "before the script stands \(word.quoted), of which it is not known what it does"
+            case .operand(let word): "\(word.quoted) need not be the file that runs"
+            case .otherInterpreter(let program, nil): "\(program.quoted) was not started by the script's own first line"
+            case .otherInterpreter(let program, let named?):
+                "the script's first line names \(named.quoted), and \(program.quoted) runs it"
+            case .cut:
+                "its command line, or the script's name, is longer than what is kept: which script it is may stand behind that"
+            }
+        }
     }
 
     /// - Parameters:
     ///   - executable: path of the running executable; its last component is looked at.
     ///   - arguments: argv as of exec, the program's own name first.
+    ///   - isCut: the last of them may go on, and more may follow.
     ///   - shebang: the file the kernel was asked to execute, where that began with `#!`; it wins, as it is the kernel's own word.
-    /// - Returns: nil where no file is run: no interpreter, an interactive one, or code from an option or standard input.
-    package static func script(executable: String, arguments: [String], shebang: String? = nil) -> Script? {
-        if let shebang { return .file(shebang) }
-        let name = executable.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) } ?? ""
-        return Grammar.of(program: name)?.script(in: arguments.dropFirst())
+    package static func read(
+        executable: String, arguments: [String], isCut: Bool = false, shebang: String? = nil,
+    ) -> Reading {
+        if let shebang {
+            return shebang.namedBytes.count < shebangBytes ? .script(.file(shebang)) : .undecidable(.cut)
+        }
+        guard let grammar = Grammar.of(program: program(of: executable)) else { return .nothing }
+        var reader = WordReader(grammar, arguments.dropFirst().map(Word.init(naming:)), isCut: isCut)
+        return reader.read()
     }
+
+    /// As many as the kernel part keeps of the name of a script: PROCESS_PATH_LEN without the NUL. So long a one may go on.
+    private static let shebangBytes = 255
+
+    /// Names of executables that may run a script. Those of the families stand for themselves alone, unless a digit follows.
+    package static let names: [Pattern] = Grammar.families.keys.map(\.text).sorted().flatMap { name in
+        [.text(name)] + (0...9).map { .prefix("\(name)\($0)") }
+    }
+
+    /// Whether a file of this path is named as an interpreter is.
+    static func isNamed(byPath executable: String) -> Bool { Grammar.of(program: program(of: executable)) != nil }
+
+    static func program(of executable: String) -> Word {
+        Word(executable.namedBytes.split(separator: UInt8(ascii: "/")).last ?? [])
+    }
+}
+
+extension ProcessFacts {
+    /// Whether there may be a script, by what the kernel part knows; it decides all others alone.
+    package var mayRunScript: Bool { script != nil || Interpreter.isNamed(byPath: executable.path) }
 }
 
 extension Interpreter {
-    /// How one family of interpreters reads its command line.
-    struct Grammar: Sendable {
-        /// Options that take the next word, where they do not hold their value already.
-        var withValue: Set<String> = []
-        /// Letters that take the rest of their word, and never the next one, as in `perl -i.save`.
-        var withRest: Set<String> = []
-        /// Options whose value is code: there is no script then.
-        var code: Set<String> = []
-        /// Options whose value is the script.
-        var file: Set<String> = []
-        /// Options whose value is a Python module.
-        var module: Set<String> = []
-        /// Words before the script, such as `run`; where there are any, nothing else runs a file.
-        var commands: Set<String> = []
-        /// Files a program may be called with directly although it has commands: by their ending. Of an empty list none.
-        var endings: [String] = []
-        /// Letters may stand together in one word, as in `bash -ex`; a letter with a value takes the rest of the word.
-        var joinsLetters = true
-        /// `+x` is an option too.
-        var hasPlusOptions = false
-        /// Of the words that are no option, only those that end so are scripts.
-        var onlyEndings = false
-    }
-}
+    /// A word of a command line: bytes, compared as such. For Swift's texts some other characters are the same as ASCII ones.
+    struct Word: Hashable, ExpressibleByStringLiteral {
+        let bytes: [UInt8]
 
-extension Interpreter.Grammar {
-    typealias Script = Interpreter.Script
+        init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 
-    /// What a single word means.
-    private enum Meaning {
-        case flag, takesNext, nothingRuns
-        case script(Script)
-        case scriptIsNext, moduleIsNext
-        case endOfOptions
-        case operand
-    }
+        init(naming text: String) { bytes = text.namedBytes }
 
-    func script(in arguments: ArraySlice<String>) -> Script? {
-        var rest = arguments
-        var isCommandGiven = commands.isEmpty
-        while let word = rest.popFirst() {
-            switch meaning(of: word) {
-            case .flag: continue
-            case .takesNext: _ = rest.popFirst()
-            case .nothingRuns: return nil
-            case .script(let script): return script
-            case .scriptIsNext: return rest.first.map { .file($0) }
-            case .moduleIsNext: return rest.first.map { .pythonModule($0) }
-            case .endOfOptions: return isCommandGiven ? rest.first.flatMap(operand) : nil
-            case .operand:
-                if isCommandGiven { return operand(word) }
-                if !commands.contains(word) { return endings.contains(where: word.hasSuffix) ? .file(word) : nil }
-                isCommandGiven = true
-            }
+        init(stringLiteral text: StaticString) { bytes = text.withUTF8Buffer { Array($0) } }
+
+        var text: String { String(naming: bytes) }
+
+        func begins(with other: Word) -> Bool { bytes.starts(with: other.bytes) }
+
+        func ends(with other: Word) -> Bool { bytes.suffix(other.bytes.count).elementsEqual(other.bytes) }
+
+        func contains(_ character: Unicode.Scalar) -> Bool { bytes.contains(UInt8(ascii: character)) }
+
+        /// What stands before and behind the first of these.
+        func split(at character: Unicode.Scalar) -> (Word, Word)? {
+            guard let place = bytes.firstIndex(of: UInt8(ascii: character)) else { return nil }
+            return (Word(bytes[..<place]), Word(bytes[(place + 1)...]))
         }
-        return nil
-    }
-
-    private func operand(_ word: String) -> Script? {
-        guard !word.isEmpty, word != "-", !onlyEndings || endings.contains(where: word.hasSuffix) else { return nil }
-        return .file(word)
-    }
-
-    private func meaning(of word: String) -> Meaning {
-        if word == "-" { return .nothingRuns }
-        if word == "--" { return .endOfOptions }
-        if hasPlusOptions, word.hasPrefix("+"), word.count > 1 { return withValue.contains(word) ? .takesNext : .flag }
-        guard word.hasPrefix("-") else { return .operand }
-        if let meaning = meaning(ofOption: word, value: nil) { return meaning }
-        if word.hasPrefix("--"), let equals = word.firstIndex(of: "=") {
-            return meaning(ofOption: String(word[..<equals]), value: String(word[word.index(after: equals)...]))
-                ?? .flag
-        }
-        return joinsLetters && !word.hasPrefix("--") ? meaning(ofLetters: word.dropFirst()) : .flag
-    }
-
-    /// - Parameter value: that stands in the same word; nil: it would be the next word.
-    private func meaning(ofOption option: String, value: String?) -> Meaning? {
-        if withRest.contains(option) { return .flag }
-        if code.contains(option) { return .nothingRuns }
-        if file.contains(option) { return value.map { .script(.file($0)) } ?? .scriptIsNext }
-        if module.contains(option) { return value.map { .script(.pythonModule($0)) } ?? .moduleIsNext }
-        if withValue.contains(option) { return value == nil ? .takesNext : .flag }
-        return nil
-    }
-
-    private func meaning(ofLetters letters: Substring) -> Meaning {
-        for index in letters.indices {
-            let rest = letters[letters.index(after: index)...]
-            if let meaning = meaning(ofOption: "-\(letters[index])", value: rest.isEmpty ? nil : String(rest)) {
-                return meaning
-            }
-        }
-        return .flag
     }
 }

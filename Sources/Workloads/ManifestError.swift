@@ -10,6 +10,7 @@ package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible
         self.findings = Array(findings.prefix(Self.maximumFindings))
     }
 
+    /// One thing that is wrong in a file, and where.
     package struct Finding: Hashable, Sendable, CustomStringConvertible {
         package let file: String
         /// From 1.

@@ -56,7 +56,8 @@ extension ManifestReader {
     }
 
     private mutating func protectedResource(name: String, _ field: Field) -> ProtectedResource? {
-        let spec = mapping(field, known: ["resource", "workloadID", "scopes", "allowedSPIFFEIDs"])
+        let spec = mapping(
+            field, known: ["resource", "workloadID", "scopes", "allowedSPIFFEIDs", "stripHeaders"])
         let url = required("resource", in: spec, "the resource's URL").flatMap { resourceURL($0) }
         let servedBy = required("workloadID", in: spec, "the workloadID that serves the resource").flatMap {
             workloadID($0)
@@ -64,15 +65,37 @@ extension ManifestReader {
         let scopes = spec?["scopes"].flatMap { list($0, of: "scopes") }?.compactMap { scope($0) }
         let allowed = required("allowedSPIFFEIDs", in: spec, "a list of the SPIFFE IDs that may have a token")
             .flatMap { patterns($0) }
+        let stripped = spec?["stripHeaders"].flatMap { list($0, of: "header names") }?.compactMap {
+            headerName($0)
+        }
         guard let url, let servedBy, let allowed else { return nil }
-        return ProtectedResource(name: name, resource: url, servedBy: servedBy, scopes: scopes ?? [], allowed: allowed)
+        return ProtectedResource(
+            name: name, resource: url, servedBy: servedBy, scopes: scopes ?? [], allowed: allowed,
+            stripHeaders: stripped ?? [],
+        )
     }
 
     private mutating func resourceURL(_ field: Field) -> ResourceURL? {
         let what = "an absolute http or https URL without user, query and fragment"
         guard let written = text(field, what) else { return nil }
-        if let url = ResourceURL(written) { return url }
-        refuse(field, "\(what), such as http://10.0.0.2:8000/mcp, found \"\(written)\"")
+        do {
+            return try ResourceURL(checking: written)
+        } catch {
+            let why = error.reason.isEmpty ? "" : ": \(error.reason)"
+            refuse(field, "\(what), such as http://10.0.0.2:8000/mcp, found \"\(written)\"\(why)")
+            return nil
+        }
+    }
+
+    private static let keptHeaders = ["host", "content-length", "transfer-encoding"]
+
+    /// RFC 9110, section 5.1, in letters, digits and hyphens; not one without which a request has no end or no addressee.
+    private mutating func headerName(_ field: Field) -> String? {
+        guard let name = text(field, "a header's name") else { return nil }
+        let isName = !name.isEmpty && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        if isName, !Self.keptHeaders.contains(name.lowercased()) { return name }
+        refuse(
+            field, "a header's name such as X-Tenant, not one that frames the request, found \"\(name)\"")
         return nil
     }
 

@@ -49,13 +49,20 @@ extension ManifestReader {
             refuse(field, "\(key.noun); YAML takes a plain ! for a tag: put the value in quotes, as in \"!value\"")
             return nil
         }
-        guard let text = key.isNumeric ? digits(field, for: key) : text(field, key.noun) else { return nil }
+        guard let text = written(field, for: key) else { return nil }
         do {
             return try SelectorValue(text, for: key)
         } catch {
             refuse(field, error.expected)
             return nil
         }
+    }
+
+    private mutating func written(_ field: Field, for key: SelectorKey) -> String? {
+        if key.isNumeric { return digits(field, for: key) }
+        // A truth value is no text of YAML's.
+        if key == .host, case .scalar(let scalar) = field.node, !scalar.string.isEmpty { return scalar.string }
+        return text(field, key.noun)
     }
 
     /// A number stands without quotes, unless a `!` needs them.

@@ -8,54 +8,35 @@ extension ManifestReader {
         )
         let group = required("scope", in: spec, "a mapping with the key agentGroup").flatMap { agentGroup($0) }
         let chosen = required("selectors", in: spec, "a list of selectors").flatMap { selectors($0) }
-        let id = required("workloadID", in: spec, "the path of the SPIFFE ID").flatMap { workloadIDOrTemplate($0) }
+        let id = required("workloadID", in: spec, "the path of the SPIFFE ID").flatMap { workloadName($0) }
         let priority = spec?["priority"].flatMap { integer($0, in: -1_000_000...1_000_000, "a whole number") }
         let peers = spec?["allowedSPIFFEIDs"].flatMap { directions($0) }
-        let mode = spec?["connection"].flatMap { tlsMode($0) }
+        let connection = spec?["connection"].flatMap { self.connection($0) }
         guard let group, let chosen, let id else { return nil }
         return WorkloadIdentity(
             name: name, agentGroup: group, workloadID: id, selectors: chosen, priority: priority ?? 0,
-            allowedInbound: peers?.inbound, allowedOutbound: peers?.outbound, tlsMode: mode ?? .mutual,
+            allowedInbound: peers?.inbound, allowedOutbound: peers?.outbound, tlsMode: connection?.tlsMode ?? .mutual,
+            outbound: connection?.outbound, keepAcrossExec: connection?.keepAcrossExec ?? false,
         )
     }
 
-    private mutating func workloadIDOrTemplate(_ field: Field) -> String? {
-        guard case .scalar(let scalar) = field.node, scalar.string.contains("{{") || scalar.string.contains("}}") else {
-            return workloadID(field)
+    /// The name of an identity.
+    private mutating func workloadName(_ field: Field) -> WorkloadName? {
+        text(field, "the path of a SPIFFE ID").flatMap { text in
+            read(field) { () throws(WorkloadNameError) in try WorkloadName(text) }
         }
-        do {
-            let template = try WorkloadIDTemplate(scalar.string)
-            // An example stands for them all: what is literal is checked as in any ID, and so are length and reserved names.
-            return workloadID(field, template.example).map { _ in scalar.string }
-        } catch {
+    }
+
+    /// The path of one SPIFFE ID.
+    mutating func workloadID(_ field: Field) -> SPIFFEPath? {
+        text(field, "the path of a SPIFFE ID").flatMap { text in
+            read(field) { () throws(WorkloadNameError) in try WorkloadName.path(text) }
+        }
+    }
+
+    private mutating func read<Value>(_ field: Field, _ parse: () throws(WorkloadNameError) -> Value) -> Value? {
+        do { return try parse() } catch {
             refuse(field, "\(error)")
-            return nil
-        }
-    }
-
-    /// The path of a SPIFFE ID, without the leading slash.
-    mutating func workloadID(_ field: Field) -> String? {
-        text(field, "the path of a SPIFFE ID").flatMap { workloadID(field, $0) }
-    }
-
-    private mutating func workloadID(_ field: Field, _ id: String) -> String? {
-        guard !id.hasPrefix("/") else {
-            refuse(field, "a path without the leading slash, found \"\(id)\"")
-            return nil
-        }
-        guard id != "tidemark", !id.hasPrefix("tidemark/") else {
-            refuse(field, "a path outside tidemark/, which is kept for agents and servers, found \"\(id)\"")
-            return nil
-        }
-        guard id.utf8.count <= WorkloadIdentity.maximumIDBytes else {
-            refuse(field, "a path of at most \(WorkloadIdentity.maximumIDBytes) bytes, found \(id.utf8.count)")
-            return nil
-        }
-        do {
-            _ = try SPIFFEID("spiffe://x/" + id)
-            return id
-        } catch {
-            refuse(field, "the path of a SPIFFE ID: \(error)")
             return nil
         }
     }
@@ -64,7 +45,7 @@ extension ManifestReader {
     mutating func segment(_ field: Field, _ what: String) -> String? {
         let rule = "\(what) of 1 to 128 characters a-z A-Z 0-9 . - _"
         guard let text = text(field, rule) else { return nil }
-        if text.utf8.count <= 128, !text.contains("/"), (try? SPIFFEID("spiffe://x/" + text)) != nil { return text }
+        if text.utf8.count <= 128, SPIFFEPath.isSegment(text) { return text }
         refuse(field, "\(rule), found \"\(text)\"")
         return nil
     }
@@ -111,17 +92,5 @@ extension ManifestReader {
         }
         guard let fields = mapping(field, known: ["inbound", "outbound"]) else { return nil }
         return (fields["inbound"].flatMap { patterns($0) }, fields["outbound"].flatMap { patterns($0) })
-    }
-
-    private mutating func tlsMode(_ field: Field) -> WorkloadIdentity.TLSMode? {
-        let what = "MUTUAL or PERMISSIVE"
-        guard let connection = mapping(field, known: ["tls"]),
-            let tls = required("tls", in: connection, "a mapping with the key mode"),
-            let mode = required("mode", in: mapping(tls, known: ["mode"]), what),
-            let written = text(mode, what)
-        else { return nil }
-        if let value = WorkloadIdentity.TLSMode(rawValue: written) { return value }
-        refuse(mode, "\(what), found \"\(written)\"")
-        return nil
     }
 }

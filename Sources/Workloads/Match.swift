@@ -1,36 +1,38 @@
+package import SPIFFE
+
 /// Which identity a process runs as, and why.
 package enum Match: Hashable, Sendable, Codable {
     /// - Parameters:
     ///   - workloadID: the winner's, with its places filled.
     ///   - because: each key of the winning selector with what it found.
-    case workload(workloadID: String, because: [Evidence])
+    case workload(workloadID: SPIFFEPath, because: [Evidence])
     /// The winner's ID has places this process cannot fill: refused, not guessed, and no weaker selector is asked.
-    case nameless(template: String, reason: String, because: [Evidence])
+    case nameless(template: WorkloadName, reason: String, because: [Evidence])
     /// No selector matches. `nearest` is ranked: most keys right first.
     case unmanaged(nearest: [NearMiss])
 
     /// The winner's, where there is one.
-    package var workloadID: String? {
+    package var workloadID: SPIFFEPath? {
         if case .workload(let workloadID, _) = self { workloadID } else { nil }
     }
 }
 
 /// Which identity a process runs as, without the why.
 package enum Verdict: Hashable, Sendable {
-    case workload(workloadID: String)
-    case nameless(template: String, reason: String)
+    case workload(workloadID: SPIFFEPath)
+    case nameless(template: WorkloadName, reason: String)
     case unmanaged
 
     /// Of the slot that matches.
     init(_ slot: SelectorProgram.Slot, on facts: ProcessFacts) {
         do {
-            self = .workload(workloadID: try WorkloadIDTemplate(slot.workloadID).expand(facts))
+            self = .workload(workloadID: try slot.workloadID.expand(facts))
         } catch {
             self = .nameless(template: slot.workloadID, reason: "\(error)")
         }
     }
 
-    package var workloadID: String? {
+    package var workloadID: SPIFFEPath? {
         if case .workload(let workloadID) = self { workloadID } else { nil }
     }
 }
@@ -65,10 +67,10 @@ package struct Evidence: Hashable, Sendable, Codable {
 
 /// A selector that does not match, key by key.
 package struct NearMiss: Hashable, Sendable, Codable {
-    package var workloadID: String
+    package var workloadID: WorkloadName
     package var evidence: [Evidence]
 
-    package init(workloadID: String, evidence: [Evidence]) {
+    package init(workloadID: WorkloadName, evidence: [Evidence]) {
         self.workloadID = workloadID
         self.evidence = evidence
     }

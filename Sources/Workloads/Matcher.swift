@@ -95,7 +95,7 @@ extension Pattern {
             }
         switch self {
         case .text(let wanted), .prefix(let wanted):
-            return texts.map { zip(wanted.utf8, $0.utf8).prefix { $0 == $1 }.count }.max() ?? 0
+            return texts.map { zip(wanted.namedBytes, $0.namedBytes).prefix { $0 == $1 }.count }.max() ?? 0
         default: return 0
         }
     }
@@ -104,12 +104,13 @@ extension Pattern {
 extension Selector {
     /// One entry a key that is given, in canonical order.
     package func evidence(for facts: ProcessFacts) -> [Evidence] {
-        conditions.sorted { $0.key < $1.key }.map { key, condition in
+        let asked = conditions.sorted { $0.key < $1.key }.map { key, condition in
             Evidence(
                 key: key.description, grade: key.grade, expected: condition.summary,
                 actual: facts.text(for: key), holds: condition.holds(for: facts.fact(for: key)),
             )
         }
+        return asked + (namesBinary ? [] : facts.runtimeEvidence)
     }
 }
 
@@ -136,5 +137,19 @@ extension ProcessFacts {
             "\(script?.path ?? "none"), in a mount namespace of its own"
         default: "not known"
         }
+    }
+}
+
+extension ProcessFacts {
+    /// What every selector asks of a runtime that hides its processes.
+    fileprivate var runtimeEvidence: [Evidence] {
+        guard hidesProcesses else { return [] }
+        let runtime = HidingRuntime(executable: executable.path)?.rawValue ?? "a runtime"
+        return [
+            Evidence(
+                key: "process:binary:path or process:binary:hash", grade: .attested,
+                expected: "the very binary, as it hides its processes", actual: "\(executable.path): \(runtime)",
+                holds: false)
+        ]
     }
 }

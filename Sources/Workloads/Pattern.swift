@@ -57,12 +57,12 @@ extension Pattern {
     var compared: Compared {
         switch self {
         case .number(let number):
-            Compared(bytes: withUnsafeBytes(of: number.bigEndian, Array.init), isPrefix: false)
-        case .text(let text): Compared(bytes: Array(text.utf8), isPrefix: false)
-        case .prefix(let text): Compared(bytes: Array(text.utf8), isPrefix: true)
+            Compared(bytes: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }, isPrefix: false)
+        case .text(let text): Compared(bytes: text.namedBytes, isPrefix: false)
+        case .prefix(let text): Compared(bytes: text.namedBytes, isPrefix: true)
         case .words(let words, let lastIsPrefix):
             Compared(
-                bytes: Array(words.map { Array($0.utf8) + [0] }.joined().dropLast(lastIsPrefix ? 1 : 0)), isPrefix: true
+                bytes: Array(words.map { $0.namedBytes + [0] }.joined().dropLast(lastIsPrefix ? 1 : 0)), isPrefix: true
             )
         }
     }
@@ -82,5 +82,16 @@ package struct Condition: Hashable, Sendable {
 }
 
 extension StringProtocol {
-    func hasSameBytes(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
+    func hasSameBytes(as other: some StringProtocol) -> Bool {
+        utf8.elementsEqual(other.utf8) || mayEscape(or: other) && namedBytes == other.namedBytes
+    }
+
+    func hasBytes(beginningWith other: some StringProtocol) -> Bool {
+        mayEscape(or: other) ? namedBytes.starts(with: other.namedBytes) : utf8.starts(with: other.utf8)
+    }
+
+    /// Without a backslash the text's own bytes are those it stands for.
+    private func mayEscape(or other: some StringProtocol) -> Bool {
+        utf8.contains(UInt8(ascii: "\\")) || other.utf8.contains(UInt8(ascii: "\\"))
+    }
 }

@@ -31,9 +31,14 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
     package var ancestorIdentities: [String]
     /// Found running by the agent: argv and name are as they were found then, not as of exec.
     package var predatesAgent: Bool
+    /// At its last exec, and at each fork since, it was in the initial user, PID and mount namespaces.
+    package var isOnHost: Bool
+    /// Its executable is a ``HidingRuntime``.
+    package var hidesProcesses: Bool
 
     package static let maximumAdditionalGroups = 32
 
+    /// The file that was executed, after a `#!` the interpreter.
     package struct Executable: Hashable, Sendable, Codable {
         /// As seen in the process's own mount namespace; empty for a memfd.
         package var path: String
@@ -54,6 +59,7 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
         }
     }
 
+    /// The file that an interpreter was told to run.
     package struct Script: Hashable, Sendable, Codable {
         /// Absolute, as seen in the process's own mount namespace; as asked for where the kernel part recorded it; empty
         /// where there is a script that was not found.
@@ -70,6 +76,7 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
     /// - Parameters:
     ///   - realGroupID: nil: the same as `groupID`.
     ///   - systemdUnit: nil: what `cgroup` says.
+    // Long: each member and its default once, as Swift writes it for no other module.
     package init(
         key: ProcessKey,
         userID: UInt32,
@@ -89,6 +96,8 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
         parentIdentity: String? = nil,
         ancestorIdentities: [String] = [],
         predatesAgent: Bool = false,
+        isOnHost: Bool = false,
+        hidesProcesses: Bool = false,
     ) {
         self.key = key
         self.userID = userID
@@ -108,14 +117,19 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
         self.parentIdentity = parentIdentity
         self.ancestorIdentities = ancestorIdentities
         self.predatesAgent = predatesAgent
+        self.isOnHost = isOnHost
+        self.hidesProcesses = hidesProcesses
     }
 
     /// 0 where the parent is not known.
     package var parentPID: Int32 { parent?.pid ?? 0 }
 
-    /// argv for reading: an argument that is empty or holds white space stands in quotes.
+    /// argv for reading: an argument that is empty or holds white space or quotes stands in quotes.
     package var commandLine: String {
-        let words = arguments.map { $0.isEmpty || $0.contains(where: \.isWhitespace) ? "\"\($0)\"" : $0 }
+        let words = arguments.map { word in
+            let isPlain = !word.isEmpty && !word.unicodeScalars.contains { $0.properties.isWhitespace || $0 == "\"" }
+            return isPlain ? word : word.quoted
+        }
         return words.joined(separator: " ") + (argumentsTruncated ? " …" : "")
     }
 }

@@ -12,5 +12,8 @@ package struct ProcessKey: Hashable, Sendable, Codable, CustomStringConvertible 
         self.startTime = startTime
     }
 
+    /// Field 22 of /proc/PID/stat, in ticks of 10 ms: USER_HZ is 100 on every architecture this runs on.
+    package func began(atTick tick: UInt64) -> Bool { startTime / 10_000_000 == tick }
+
     package var description: String { "\(pid)@\(startTime)" }
 }

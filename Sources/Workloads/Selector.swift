@@ -22,6 +22,11 @@ package struct Selector: Hashable, Sendable {
     /// Whether the kernel part alone cannot decide it.
     package var needsUserSpace: Bool { conditions.keys.contains { !$0.isDecidedByKernel } }
 
+    /// Whether it matches no process without a script.
+    package var wantsScript: Bool {
+        [SelectorKey.scriptPath, .scriptHash].contains { conditions[$0]?.anyOf.isEmpty == false }
+    }
+
     /// In canonical order.
     package var keys: [SelectorKey] { conditions.keys.sorted() }
 }

@@ -70,10 +70,10 @@ struct SelectorIndex: Sendable {
     private static func value(of pattern: Pattern) -> Value? {
         switch pattern {
         case .number(let number): .number(number)
-        case .text(let text): .text(Array(text.utf8))
+        case .text(let text): .text(text.namedBytes)
         case .prefix: nil
         case .words(let words, let lastIsPrefix):
-            words.count == 1 && lastIsPrefix ? nil : words.first.map { .text(Array($0.utf8)) }
+            words.count == 1 && lastIsPrefix ? nil : words.first.map { .text($0.namedBytes) }
         }
     }
 
@@ -81,9 +81,9 @@ struct SelectorIndex: Sendable {
         switch fact {
         case .number(let number): [.number(number)]
         case .numbers(let all): all.map { .number($0) }
-        case .text(let text, _): [.text(Array(text.utf8))]
-        case .texts(let all): all.map { .text(Array($0.utf8)) }
-        case .words(let words, _): words.prefix(1).map { .text(Array($0.utf8)) }
+        case .text(let text, _): [.text(text.namedBytes)]
+        case .texts(let all): all.map { .text($0.namedBytes) }
+        case .words(let words, _): words.prefix(1).map { .text($0.namedBytes) }
         case .absent, .unknown: []
         }
     }

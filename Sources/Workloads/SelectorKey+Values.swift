@@ -16,6 +16,7 @@ extension SelectorKey {
         case .cgroup: "the path of a cgroup"
         case .parent, .ancestor: "a workloadID"
         case .systemdUnit: "the name of a systemd unit"
+        case .host: "true or false"
         }
     }
 
@@ -31,6 +32,7 @@ extension SelectorKey {
         case .binaryHash, .scriptHash: "hashes"
         case .parent, .ancestor: "workloadIDs"
         case .systemdUnit: "units"
+        case .host: "true and false"
         }
     }
 
@@ -39,10 +41,16 @@ extension SelectorKey {
             throw .init("\(noun) before the *, found nothing; remove the key to leave it open")
         }
         guard !value.text.unicodeScalars.contains(where: ManifestReader.isUnreadable) else {
-            throw .init("\(noun), without control characters")
+            throw .init("\(noun), without control characters; a byte is written \\xHH")
         }
+        guard !value.text.namedBytes.contains(0) else { throw .init("\(noun), which has no byte \\x00") }
         if value.isPrefix, isNumeric || isHash { throw .init("\(noun), whole: \(self) takes no prefix*") }
         switch self {
+        case .host:
+            guard !value.isPrefix, value.text == "true" || value.text == "false" else {
+                throw .init("\(noun), found \"\(value.written)\"")
+            }
+            return .text(value.text)
         case _ where isNumeric: return try number(value.text)
         case _ where isHash: return try hash(value.text)
         case .commandLine: return try words(value)
@@ -89,13 +97,12 @@ extension SelectorKey {
     private func check(_ value: ValueText) throws(SelectorValue.Mistake) {
         let text = value.text
         let maximum = self == .name ? Selector.maximumNameBytes : Pattern.maximumTextBytes
-        guard text.utf8.count <= maximum else { throw tooLong(text, maximum: maximum) }
+        guard text.namedBytes.count <= maximum else { throw tooLong(text, maximum: maximum) }
         switch self {
         case .binaryPath, .scriptPath, .cgroup:
             if text.utf8.first != UInt8(ascii: "/") { throw .init("\(noun), which begins with /, found \"\(text)\"") }
         case .parent, .ancestor:
-            guard !text.hasPrefix("/"), (try? SPIFFEID("spiffe://x/" + text + (value.isPrefix ? "x" : ""))) != nil
-            else {
+            guard (try? SPIFFEPath(text + (value.isPrefix ? "x" : ""))) != nil else {
                 throw .init("\(noun), such as team/weather or agents/*, found \"\(text)\"")
             }
         case .systemdUnit where !value.isPrefix && !SystemdUnit.isName(text):
@@ -106,10 +113,10 @@ extension SelectorKey {
     }
 
     private func tooLong(_ text: String, maximum: Int) -> SelectorValue.Mistake {
-        guard self == .name else { return .init("\(noun) of at most \(maximum) bytes, found \(text.utf8.count)") }
-        let kept = String(decoding: text.utf8.prefix(maximum), as: UTF8.self)
+        guard self == .name else { return .init("\(noun) of at most \(maximum) bytes, found \(text.namedBytes.count)") }
+        let kept = String(naming: text.namedBytes.prefix(maximum))
         return .init(
-            "a name of at most \(maximum) bytes, found \(text.utf8.count); "
+            "a name of at most \(maximum) bytes, found \(text.namedBytes.count); "
                 + "the kernel cuts a process's name there: write \"\(kept)\"",
         )
     }

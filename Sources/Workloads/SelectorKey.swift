@@ -9,6 +9,8 @@ package enum SelectorKey: Hashable, Sendable, Comparable {
     case argument(Int)
     case binaryPath, binaryHash, scriptPath, scriptHash
     case cgroup, parent, ancestor, systemdUnit
+    /// Whether it is in none of the namespaces that containers are made of.
+    case host
 
     package static let maximumArgumentIndex = 63
 
@@ -55,6 +57,7 @@ package enum SelectorKey: Hashable, Sendable, Comparable {
     private static let fixed: [SelectorKey] = [
         .userID, .realUserID, .groupID, .realGroupID, .additionalGroupID, .name, .commandLine, .binaryPath,
         .binaryHash, .scriptPath, .scriptHash, .cgroup, .parent, .ancestor, .systemdUnit,
+        .host,
     ]
     private static let byText = Dictionary(uniqueKeysWithValues: fixed.map { ($0.description, $0) })
 
@@ -87,6 +90,7 @@ extension SelectorKey: CustomStringConvertible {
         case .parent: "process:parent"
         case .ancestor: "process:ancestor"
         case .systemdUnit: "systemd:unit"
+        case .host: "process:host"
         }
     }
 }

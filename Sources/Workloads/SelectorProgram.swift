@@ -4,19 +4,18 @@
 package struct SelectorProgram: Sendable, Equatable {
     package var slots: [Slot]
 
+    /// One selector, and whom it makes of a process.
     package struct Slot: Sendable, Equatable {
         package let selector: Selector
-        /// `WorkloadIdentity.workloadID`: an ID, or the text of a ``WorkloadIDTemplate``.
-        package let workloadID: String
+        /// Of the identity that it gives.
+        package let workloadID: WorkloadName
         /// Facts that decide this slot, or the ID it gives, and that only user space can find out.
         package let userSpaceKeys: Set<SelectorKey>
 
-        package init(selector: Selector, workloadID: String) {
+        package init(selector: Selector, workloadID: WorkloadName) {
             self.selector = selector
             self.workloadID = workloadID
-            let isTemplate = WorkloadIDTemplate.hasPlaces(workloadID)
-            let named = isTemplate ? (try? WorkloadIDTemplate(workloadID))?.keys ?? [] : []
-            userSpaceKeys = named.union(selector.conditions.keys).filter { !$0.isDecidedByKernel }
+            userSpaceKeys = workloadID.keys.union(selector.conditions.keys).filter { !$0.isDecidedByKernel }
         }
     }
 
@@ -84,6 +83,7 @@ extension SelectorProgram {
     /// change meanwhile, and what user space has to say is taken as said.
     package func couldMatch(_ facts: ProcessFacts, slot: Int) -> Bool {
         slots[slot].selector.holds(for: facts) { $0.isDecidedByKernel && !$0.changesWhileRunning }
+            && slots[slot].selector.mayFindItsScript(in: facts)
     }
 
     /// Slots whose kernel keys all hold, in order; what user space has to say is taken as said.
@@ -97,10 +97,16 @@ extension Selector {
     package func matches(_ facts: ProcessFacts) -> Bool { holds(for: facts) { _ in true } }
 
     /// Every key holds that the kernel part decides.
-    func kernelKeysHold(for facts: ProcessFacts) -> Bool { holds(for: facts, where: \.isDecidedByKernel) }
+    func kernelKeysHold(for facts: ProcessFacts) -> Bool {
+        holds(for: facts, where: \.isDecidedByKernel) && mayFindItsScript(in: facts)
+    }
+
+    /// False where it wants a script and the process runs none for certain: no user space has to be asked.
+    func mayFindItsScript(in facts: ProcessFacts) -> Bool { !wantsScript || facts.mayRunScript }
 
     func holds(for facts: ProcessFacts, where isAsked: (SelectorKey) -> Bool) -> Bool {
-        conditions.allSatisfy { !isAsked($0.key) || $0.value.holds(for: facts.fact(for: $0.key)) }
+        (!facts.hidesProcesses || namesBinary)
+            && conditions.allSatisfy { !isAsked($0.key) || $0.value.holds(for: facts.fact(for: $0.key)) }
     }
 }
 

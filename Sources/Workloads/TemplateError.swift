@@ -1,3 +1,5 @@
+package import SPIFFE
+
 /// Why a workload ID with places is no such thing, or cannot be filled for one process.
 package enum TemplateError: Error, Hashable, Sendable, CustomStringConvertible {
     /// `{{` without `}}`, or the reverse.
@@ -12,6 +14,7 @@ package enum TemplateError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The value cannot be part of a SPIFFE ID.
     case unfit(WorkloadIDTemplate.Place, value: String)
     case tooLong(template: String, bytes: Int)
+    case path(SPIFFEIDError)
 
     package var description: String {
         switch self {
@@ -25,7 +28,8 @@ package enum TemplateError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unfit(let place, let value):
             "\(place.rawValue) is \"\(value)\", and a segment of a SPIFFE ID has only a-z A-Z 0-9 . - _; give it an identity of its own"
         case .tooLong(let template, let bytes):
-            "\(template) becomes \(bytes) bytes, and \(WorkloadIdentity.maximumIDBytes) are the most; write it shorter"
+            "\(template) becomes \(bytes) bytes, and \(WorkloadName.maximumBytes) are the most; write it shorter"
+        case .path(let error): "the path of a SPIFFE ID: \(error)"
         }
     }
 

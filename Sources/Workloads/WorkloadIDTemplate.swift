@@ -1,8 +1,6 @@
-import SPIFFE
+package import SPIFFE
 
 /// A workload ID with places that each process fills from what the kernel vouches for: `agents/{{process:uid}}`.
-///
-/// A text without places is a template too, of one ID.
 package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
     package let text: String
     let segments: [Segment]
@@ -32,13 +30,15 @@ package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
             segments.append(try Segment(String(part)))
         }
         self.segments = segments
-        guard !isTemplate || segments.contains(where: \.isPartlyLiteral) else { throw .nothingLiteral(text) }
+        guard segments.contains(where: \.isPartlyLiteral) else { throw .nothingLiteral(text) }
     }
 
-    /// Of a text that is a template; without places it is one of a single ID.
-    package static func hasPlaces(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "{")) }
-
-    package var isTemplate: Bool { segments.contains { $0.place != nil } }
+    /// Of a text that is meant as one.
+    static func hasBraces(_ text: String) -> Bool {
+        // Nearly all have none, by the thousand; looking for two characters in a row takes far longer.
+        text.utf8.contains { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "}") }
+            && (text.contains("{{") || text.contains("}}"))
+    }
 
     /// The facts it takes from a process.
     package var keys: Set<SelectorKey> { Set(segments.compactMap { $0.place.flatMap { SelectorKey($0.rawValue) } }) }
@@ -46,16 +46,16 @@ package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
     package var description: String { text }
 
     /// The ID of one process. Nothing is left out or replaced: what does not fit is refused.
-    package func expand(_ facts: ProcessFacts) throws(TemplateError) -> String {
-        guard isTemplate else { return text }
+    package func expand(_ facts: ProcessFacts) throws(TemplateError) -> SPIFFEPath {
         var parts: [String] = []
         for segment in segments { parts.append(try segment.expand(facts)) }
         let id = parts.joined(separator: "/")
-        guard id.utf8.count <= WorkloadIdentity.maximumIDBytes else {
-            throw .tooLong(template: text, bytes: id.utf8.count)
-        }
-        return id
+        guard id.utf8.count <= WorkloadName.maximumBytes else { throw .tooLong(template: text, bytes: id.utf8.count) }
+        do { return try SPIFFEPath(id) } catch { throw .path(error) }
     }
+
+    /// What all of its IDs begin with.
+    var literalStart: String { text.firstRange(of: "{{").map { String(text[..<$0.lowerBound]) } ?? text }
 
     /// One of its IDs, with the longest value in each place that has a bound.
     var example: String {
@@ -63,8 +63,8 @@ package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether it could give this ID to some process.
-    package func covers(_ workloadID: String) -> Bool {
-        let parts = workloadID.split(separator: "/", omittingEmptySubsequences: false)
+    package func covers(_ path: SPIFFEPath) -> Bool {
+        let parts = path.text.split(separator: "/", omittingEmptySubsequences: false)
         return parts.count == segments.count && zip(segments, parts).allSatisfy { $0.covers($1) }
     }
 
@@ -76,11 +76,6 @@ package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
 
 extension WorkloadIDTemplate.Segment {
     fileprivate init(_ text: String) throws(TemplateError) {
-        // Nearly all of them, by the thousand; looking for two characters in a row takes far longer.
-        guard text.utf8.contains(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "}") }) else {
-            self.init(before: text)
-            return
-        }
         guard let opening = text.firstRange(of: "{{") else {
             guard !text.contains("}}") else { throw .braces(text) }
             self.init(before: text)
@@ -156,7 +151,7 @@ extension WorkloadIDTemplate.Place {
         return switch kind {
         case .number: UInt32(text).map { "\($0)" == text && $0 < .max } ?? false
         case .hash: text.utf8.count == 64 && text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
-        case .unit: SystemdUnit.isName(text) && Self.isSegment(text)
+        case .unit: SystemdUnit.isName(text) && SPIFFEPath.isSegment(text)
         }
     }
 
@@ -174,10 +169,5 @@ extension WorkloadIDTemplate.Place {
         guard let value else { throw .missing(self) }
         guard allows(value[...].utf8) else { throw .unfit(self, value: value) }
         return value
-    }
-
-    /// SPIFFE ID standard, section 2.2.
-    private static func isSegment(_ text: String) -> Bool {
-        !text.contains("/") && (try? SPIFFEID("spiffe://x/" + text)) != nil
     }
 }

@@ -8,8 +8,8 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
     package var name: String
     /// `spec.scope.agentGroup.id` (or `daemonGroup`): only agents of this group get it.
     package var agentGroup: String
-    /// `spec.workloadID`: the path of the SPIFFE ID, without the leading slash; or the text of a ``WorkloadIDTemplate``.
-    package var workloadID: String
+    /// `spec.workloadID`.
+    package var workloadID: WorkloadName
     /// `spec.selectors`: any one of them has to match.
     package var selectors: [Selector]
     /// `spec.priority`: breaks a tie between equally specific selectors; higher wins.
@@ -20,7 +20,12 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
     package var allowedOutbound: [SPIFFEIDPattern]?
     /// `spec.connection.tls.mode`.
     package var tlsMode: TLSMode
+    /// `spec.connection.outbound` and `egress`. nil: OPEN, where nobody managed is known to listen it dials by itself.
+    package var outbound: Outbound?
+    /// `spec.connection.keepAcrossExec`: what it opened stays open when its process executes another program.
+    package var keepAcrossExec: Bool
 
+    /// `spec.connection.tls.mode`.
     package enum TLSMode: String, Sendable, Codable {
         /// Plain text is refused.
         case mutual = "MUTUAL"
@@ -31,12 +36,14 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
     package init(
         name: String,
         agentGroup: String,
-        workloadID: String,
+        workloadID: WorkloadName,
         selectors: [Selector],
         priority: Int = 0,
         allowedInbound: [SPIFFEIDPattern]? = nil,
         allowedOutbound: [SPIFFEIDPattern]? = nil,
         tlsMode: TLSMode = .mutual,
+        outbound: Outbound? = nil,
+        keepAcrossExec: Bool = false,
     ) {
         self.name = name
         self.agentGroup = agentGroup
@@ -46,51 +53,40 @@ package struct WorkloadIdentity: Hashable, Sendable, Codable {
         self.allowedInbound = allowedInbound
         self.allowedOutbound = allowedOutbound
         self.tlsMode = tlsMode
+        self.outbound = outbound
+        self.keepAcrossExec = keepAcrossExec
     }
 
-    package static let maximumIDBytes = 1024
-
-    /// nil where `workloadID` is no template, which no manifest gives.
-    package var template: WorkloadIDTemplate? { try? WorkloadIDTemplate(workloadID) }
-
-    /// Whether `workloadID` has places that a process fills. Far cheaper to ask than ``template``.
-    package var isTemplated: Bool { WorkloadIDTemplate.hasPlaces(workloadID) }
-
-    /// - Throws: also for a template, which names nobody before it is expanded.
-    package func spiffeID(in domain: TrustDomain) throws(SPIFFEIDError) -> SPIFFEID {
-        try SPIFFEID(trustDomain: domain, path: "/" + workloadID)
+    /// What was written before there was a key has its default.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try values.decode(String.self, forKey: .name),
+            agentGroup: try values.decode(String.self, forKey: .agentGroup),
+            workloadID: try values.decode(WorkloadName.self, forKey: .workloadID),
+            selectors: try values.decode([Selector].self, forKey: .selectors),
+            priority: try values.decode(Int.self, forKey: .priority),
+            allowedInbound: try values.decodeIfPresent([SPIFFEIDPattern].self, forKey: .allowedInbound),
+            allowedOutbound: try values.decodeIfPresent([SPIFFEIDPattern].self, forKey: .allowedOutbound),
+            tlsMode: try values.decode(TLSMode.self, forKey: .tlsMode),
+            outbound: try values.decodeIfPresent(Outbound.self, forKey: .outbound),
+            keepAcrossExec: try values.decodeIfPresent(Bool.self, forKey: .keepAcrossExec) ?? false,
+        )
     }
 
-    /// Of a template one of its IDs, for what is checked of them all.
-    package func exampleID(in domain: TrustDomain) throws(SPIFFEIDError) -> SPIFFEID {
-        try SPIFFEID(trustDomain: domain, path: "/" + (template?.example ?? workloadID))
-    }
-
-    /// Whether it gives this ID to some process.
-    package func covers(_ id: SPIFFEID, in domain: TrustDomain) -> Bool {
-        id.trustDomain == domain && template?.covers(String(id.path.dropFirst())) == true
+    /// nil for a template, which names nobody before it is filled.
+    package func spiffeID(in domain: TrustDomain) -> SPIFFEID? {
+        guard case .fixed(let path) = workloadID else { return nil }
+        return try? SPIFFEID(trustDomain: domain, path: path)
     }
 }
 
 extension WorkloadIdentity {
-    /// What an operator should know of an identity that is otherwise accepted.
-    package var warnings: [String] {
-        let whose = template.map {
-            $0.isTemplate ? "an identity of \(workloadID), with its own values in it" : "this identity"
-        }
-        return selectors.indices.filter { !selectors[$0].asksForAttested }.map { index in
-            let basis =
-                selectors[index].hasAttested ? "only excludes by attested facts" : "rests on claimed facts alone"
-            return "spec.selectors[\(index)] \(basis): whoever can start a process in scope can have "
-                + "\(whose ?? "this identity"); add process:uid"
-        }
-    }
-}
-
-extension Selector {
-    fileprivate var hasAttested: Bool { conditions.keys.contains { $0.grade == .attested } }
-
-    fileprivate var asksForAttested: Bool {
-        conditions.contains { $0.key.grade == .attested && !$0.value.anyOf.isEmpty }
+    /// What `apply` says of one that may send anything anywhere.
+    package func remark(in managedNetworks: ManagedNetworks?) -> String? {
+        guard outbound == nil, managedNetworks?.ranges.isEmpty ?? true else { return nil }
+        return
+            "spec.connection.outbound is OPEN and there are no managedNetworks: what it sends leaves in plain text wherever "
+            + "no managed workload is known to listen; set it to MUTUAL, with an egress list"
     }
 }

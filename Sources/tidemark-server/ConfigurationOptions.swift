@@ -65,7 +65,7 @@ struct ConfigurationOptions: ParsableArguments {
 
     private func usable<Value>(_ work: () throws -> Value) throws -> Value {
         do { return try work() } catch {
-            FileHandle.standardError.write(Data("tidemark-server: \(error)\n".utf8))
+            StandardStream.error.tell("tidemark-server: \(error)")
             throw ExitCode(78)
         }
     }

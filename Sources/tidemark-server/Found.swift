@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlPlane
+import ControlPlaneAPI
 import Foundation
 
 /// Founds the trust domain without serving it, so that `bundle.pem` can be carried to the agents' hosts beforehand.
@@ -18,9 +19,9 @@ struct Found: ParsableCommand {
         do {
             let state = try ControlPlaneState(configuration: configuration)
             try state.store.close()
-            print(configuration.dataDirectory.appending(path: "bundle.pem").path)
+            try StandardStream.output.write(configuration.dataDirectory.appending(path: "bundle.pem").path + "\n")
         } catch {
-            FileHandle.standardError.write(Data("tidemark-server: \(error)\n".utf8))
+            StandardStream.error.tell("tidemark-server: \(error)")
             throw ExitCode(1)
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlPlaneAPI
 
 @main
 struct TidemarkServer: AsyncParsableCommand {
@@ -8,4 +9,9 @@ struct TidemarkServer: AsyncParsableCommand {
         subcommands: [Run.self, Found.self],
         defaultSubcommand: Run.self,
     )
+
+    static func main() async {
+        StandardStream.prepare()
+        await main(nil)
+    }
 }

@@ -21,9 +21,10 @@ struct Apply: AsyncParsableCommand {
         let answer = try await server.withClient { client async throws(ControlPlaneError) in
             try await client.apply(ApplyRequest(file: file, yaml: yaml))
         }
-        try output.show(answer) { Self.table(answer) }
+        try output.show(answer) { Self.page(answer) }
         for document in answer.documents {
             for warning in document.warnings { Console.tell("warning: \(document.kind) \(document.name): \(warning)") }
+            for remark in document.remarks { Console.tell("remark: \(document.kind) \(document.name): \(remark)") }
         }
         try await wait.untilEnforced(answer.version, groups: Self.groups(in: yaml, file: file), server: server)
     }
@@ -38,7 +39,7 @@ struct Apply: AsyncParsableCommand {
         return groups
     }
 
-    private static func table(_ answer: ApplyResponse) -> String {
-        answer.documents.map { "\($0.kind.lowercased())/\($0.name) \($0.result.rawValue)" }.joined(separator: "\n")
+    private static func page(_ answer: ApplyResponse) -> Page {
+        Page(answer.documents.map { "\($0.kind.lowercased())/\($0.name) \($0.result.rawValue)" })
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import ControlPlaneAPI
 import Foundation
 import Glibc
+import Workloads
 
 /// Who would execute the command of `explain --exec`: this program's own caller where nothing else is said.
 struct CallerOption: ParsableArguments {
@@ -29,14 +30,22 @@ struct CallerOption: ParsableArguments {
         if uid == .max || gid == .max { throw ValidationError("4294967295 is no id: the kernel takes it for none.") }
     }
 
-    func question(_ command: [String]) throws -> ExecQuestion {
-        ExecQuestion(
-            command: command, searchPath: ProcessInfo.processInfo.environment["PATH"],
-            workingDirectory: cwd ?? FileManager.default.currentDirectoryPath, userID: uid ?? geteuid(),
+    func question(_ command: [String]) -> ExecQuestion {
+        let parent = getppid()
+        return ExecQuestion(
+            command: Self.words(command), searchPath: ProcessInfo.processInfo.environment["PATH"],
+            workingDirectory: cwd ?? Self.ownFolder, userID: uid ?? geteuid(),
             groupID: gid ?? getegid(), additionalGroupIDs: Self.groups, cgroup: cgroup ?? Self.ownCgroup,
-            parent: getppid(),
+            parent: parent, parentStart: Self.start(of: parent),
             mountNamespace: try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/mnt"),
         )
+    }
+
+    /// The name before the fields, in parentheses, may hold anything. proc(5).
+    private static func start(of pid: Int32) -> UInt64 {
+        let text = (try? Data(contentsOf: URL(filePath: "/proc/\(pid)/stat"))) ?? Data()
+        let fields = (text.split(separator: UInt8(ascii: ")")).last ?? Data()).split(separator: UInt8(ascii: " "))
+        return fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) ?? 0 : 0
     }
 
     private static var groups: [UInt32] {
@@ -46,7 +55,26 @@ struct CallerOption: ParsableArguments {
     }
 
     private static var ownCgroup: String {
-        let text = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) } ?? "/"
+        let text = (try? Data(contentsOf: URL(filePath: "/proc/self/cgroup"))) ?? Data()
+        return text.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "0::".utf8) }
+            .map { String(naming: $0.dropFirst(3)) } ?? "/"
+    }
+
+    private static var ownFolder: String {
+        guard let folder = getcwd(nil, 0) else { return "/" }
+        defer { free(folder) }
+        return String(naming: bytes(of: folder))
+    }
+
+    /// The end of the command line as it was given: the parser has repaired what is not UTF-8.
+    private static func words(_ command: [String]) -> [String] {
+        let given = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map(bytes(of:)) }
+            .suffix(command.count)
+        guard given.map({ String(decoding: $0, as: UTF8.self) }) == command else { return command }
+        return given.map { String(naming: $0) }
+    }
+
+    private static func bytes(of text: UnsafeMutablePointer<CChar>) -> [UInt8] {
+        (0..<strlen(text)).map { UInt8(bitPattern: text[$0]) }
     }
 }

@@ -7,15 +7,7 @@ struct ConnectionPage {
 
     init(_ found: ConnectionExplanation) { self.found = found }
 
-    var text: String {
-        [facts, process].filter { !$0.isEmpty }.joined(separator: "\n\n")
-    }
-
-    private var facts: String {
-        lines.compactMap { line in
-            line.value.map { line.name + String(repeating: " ", count: 12 - line.name.count) + $0 }
-        }.joined(separator: "\n")
-    }
+    var page: Page { Page(sections: [Page(facts: lines), process]) }
 
     private var lines: [(name: String, value: String?)] {
         [
@@ -40,10 +32,10 @@ struct ConnectionPage {
         id.map { $0 + (serial.map { ", SVID \($0)" } ?? "") }
     }
 
-    private var process: String {
+    private var process: Page {
         guard let process = found.process else {
-            return found.direction == .inbound ? "" : "its process is gone, or of another host"
+            return Page(found.direction == .inbound ? [] : ["its process is gone, or of another host"])
         }
-        return ExplanationPage(process).text
+        return ExplanationPage(process).page
     }
 }

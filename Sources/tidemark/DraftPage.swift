@@ -7,26 +7,28 @@ struct DraftPage {
 
     init(_ report: DraftReport) { self.report = report }
 
-    var text: String {
-        [documents, report.conflicts.isEmpty ? summary : "", changes].filter { !$0.isEmpty }.joined(separator: "\n\n")
+    var page: Page { Page(sections: [documents, report.conflicts.isEmpty ? summary : Page(), changes]) }
+
+    private var documents: Page {
+        Page(
+            report.documents.map { document in
+                "\(document.kind.lowercased())/\(document.name) \(document.effect.rawValue)"
+                    + (document.reason.map { ": \($0)" } ?? "")
+            })
     }
 
-    private var documents: String {
-        report.documents.map { document in
-            "\(document.kind.lowercased())/\(document.name) \(document.effect.rawValue)"
-                + (document.reason.map { ": \($0)" } ?? "")
-        }.joined(separator: "\n")
-    }
-
-    private var summary: String {
+    private var summary: Page {
         let counts = report.counts
-        return "\(counts.processes) processes: \(counts.gain) would gain an identity, \(counts.lose) lose it, "
-            + "\(counts.change) change it\(counts.nameless > 0 ? "; \(counts.nameless) with a template that cannot be filled" : "")"
-            + "\nnothing was changed; in force is version \(report.version) of agent group \(report.agentGroup)"
+        let nameless = counts.nameless > 0 ? "; \(counts.nameless) with a template that cannot be filled" : ""
+        return Page([
+            "\(counts.processes) processes: \(counts.gain) would gain an identity, \(counts.lose) lose it, "
+                + "\(counts.change) change it\(nameless)",
+            "nothing was changed; in force is version \(report.version) of agent group \(report.agentGroup)",
+        ])
     }
 
-    private var changes: String {
-        guard !report.changes.isEmpty else { return "" }
+    private var changes: Page {
+        guard !report.changes.isEmpty else { return Page() }
         var table = Table("PID", "UID", "NAME", "EFFECT", "FROM", "TO", "ARGV")
         for change in report.changes {
             table.add(
@@ -35,6 +37,6 @@ struct DraftPage {
             )
         }
         let reasons = report.changes.compactMap { change in change.reason.map { "note: \(change.process.pid): \($0)" } }
-        return ([table.text] + reasons).joined(separator: "\n")
+        return table.page + Page(reasons)
     }
 }

@@ -64,19 +64,19 @@ struct Explain: AsyncParsableCommand {
         } else if let draft {
             try await compare(draft)
         } else if !exec.isEmpty {
-            let question = try caller.question(exec)
+            let question = caller.question(exec)
             try show(
                 await agent.withClient { client async throws(ControlPlaneError) in try await client.explain(question) })
         } else {
             let found = try await agent.withClient { client async throws(ControlPlaneError) in
                 try await client.explainConnection(from: connection[0], to: connection[1])
             }
-            try output.show(found) { ConnectionPage(found).text }
+            try output.show(found) { ConnectionPage(found).page }
         }
     }
 
     private func show(_ explanation: Explanation) throws {
-        try output.show(explanation) { ExplanationPage(explanation).text }
+        try output.show(explanation) { ExplanationPage(explanation).page }
     }
 
     private func compare(_ file: String) async throws {
@@ -88,7 +88,7 @@ struct Explain: AsyncParsableCommand {
         let report = try await agent.withClient { client async throws(ControlPlaneError) in
             try await client.compare(DraftQuestion(manifests))
         }
-        try output.show(report) { DraftPage(report).text }
+        try output.show(report) { DraftPage(report).page }
         for document in report.documents {
             for warning in document.warnings { Console.tell("warning: \(document.kind) \(document.name): \(warning)") }
         }

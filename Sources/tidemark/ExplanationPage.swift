@@ -7,16 +7,11 @@ struct ExplanationPage {
 
     init(_ explanation: Explanation) { self.explanation = explanation }
 
-    var text: String {
-        let notes = explanation.notes.map { "note: \($0)" }.joined(separator: "\n")
-        return [steps, facts, verdict + kernel, notes].filter { !$0.isEmpty }.joined(separator: "\n\n")
-    }
-
-    private var steps: String { (explanation.steps ?? []).map { "step: \($0)" }.joined(separator: "\n") }
-
-    private var facts: String {
-        lines.filter { !$0.value.isEmpty }
-            .map { $0.name + String(repeating: " ", count: 12 - $0.name.count) + $0.value }.joined(separator: "\n")
+    var page: Page {
+        let steps = (explanation.steps ?? []).map { "step: \($0)" }
+        let facts = lines.map { (name: $0.name, value: $0.value.isEmpty ? nil : $0.value) }
+        let notes = explanation.notes.map { "note: \($0)" }
+        return Page(sections: [Page(steps), Page(facts: facts)] + verdict + [kernel, Page(notes)])
     }
 
     private var lines: [(name: String, value: String)] {
@@ -36,6 +31,7 @@ struct ExplanationPage {
             ("parent", parent),
             ("ancestors", facts.ancestorIdentities.joined(separator: ", ")),
             ("network", network),
+            ("host", facts.isOnHost ? "in no container's namespaces" : "no: in namespaces of its own or a container's"),
         ]
     }
 
@@ -52,7 +48,8 @@ struct ExplanationPage {
     private var parent: String {
         let facts = explanation.facts
         guard facts.parentPID > 0 else { return facts.parentIdentity ?? "" }
-        return "\(facts.parentPID)" + (facts.parentIdentity.map { ", \($0)" } ?? "")
+        let began = facts.parent.map { ", started \($0.startTime) ns after boot" } ?? ""
+        return "\(facts.parentPID)" + began + (facts.parentIdentity.map { ", \($0)" } ?? "")
     }
 
     private var network: String {
@@ -61,25 +58,27 @@ struct ExplanationPage {
         } ?? ""
     }
 
-    private var verdict: String {
+    private var verdict: [Page] {
         switch explanation.match {
         case .workload(let workloadID, let because):
-            return "identity    \(explanation.spiffeID ?? workloadID)\nbecause every key of its selector holds:\n"
-                + Self.table(because)
+            let head = [
+                "identity    \(explanation.spiffeID ?? "\(workloadID)")", "because every key of its selector holds:",
+            ]
+            return [Page(head) + Self.table(because)]
         case .nameless(let template, let reason, let because):
-            return
-                "identity    none: \(template) cannot be filled: \(reason)\nthough every key of its selector holds:\n"
-                + Self.table(because)
+            let head = [
+                "identity    none: \(template) cannot be filled: \(reason)", "though every key of its selector holds:",
+            ]
+            return [Page(head) + Self.table(because)]
         case .unmanaged(let nearest) where nearest.isEmpty:
-            return "identity    none; no identity is known for this host's group"
+            return [Page(["identity    none; no identity is known for this host's group"])]
         case .unmanaged(let nearest):
-            return "identity    none; no selector matches. The nearest:\n\n"
-                + nearest.map(Self.miss).joined(separator: "\n\n")
+            return [Page(["identity    none; no selector matches. The nearest:"])] + nearest.map(Self.miss)
         }
     }
 
-    private var kernel: String {
-        guard let kernel = explanation.kernel else { return "" }
+    private var kernel: Page {
+        guard let kernel = explanation.kernel else { return Page() }
         let answer =
             switch kernel.answer {
             case .identified: kernel.workloadID ?? "an identity this agent does not know"
@@ -87,18 +86,19 @@ struct ExplanationPage {
             case .undecided: "undecided: it waits for user space"
             case .unknown: "cannot tell; it refuses"
             }
-        return "\n\nkernel part: \(answer)\(kernel.agrees ? "" : ", which is another answer: a defect")"
+        return Page(["kernel part: \(answer)\(kernel.agrees ? "" : ", which is another answer: a defect")"])
     }
 
-    private static func miss(_ miss: NearMiss) -> String {
-        "\(miss.workloadID), but for \(miss.failing.map(\.key).joined(separator: " and "))\n" + table(miss.evidence)
+    private static func miss(_ miss: NearMiss) -> Page {
+        Page(["\(miss.workloadID), but for \(miss.failing.map(\.key).joined(separator: " and "))"])
+            + table(miss.evidence)
     }
 
-    private static func table(_ evidence: [Evidence]) -> String {
+    private static func table(_ evidence: [Evidence]) -> Page {
         var table = Table("", "KEY", "GRADE", "EXPECTED", "ACTUAL")
         for entry in evidence {
             table.add(entry.holds ? "✓" : "✗", entry.key, entry.grade.rawValue, entry.expected, entry.actual)
         }
-        return table.text
+        return table.page
     }
 }

@@ -36,9 +36,7 @@ enum Failure: Error, CustomStringConvertible {
         case .unexpected(let error): error.description
         case .unreadable(let file, let reason): "\(file) cannot be read: \(reason)"
         case .invalid(let error): error.description
-        case .draftConflicts(let conflicts):
-            (["the draft cannot be in force together with what is; nothing was compared"] + conflicts)
-                .joined(separator: "\n")
+        case .draftConflicts: lines.joined(separator: "\n")
         case .notEnforced(let version, let agents):
             "version \(version) is in the registry, but not enforced by \(agents.joined(separator: "; ")); "
                 + "correct the manifest and apply it again"
@@ -53,19 +51,18 @@ enum Failure: Error, CustomStringConvertible {
         }
     }
 
-    /// On standard error, each line with the program's name.
+    /// On standard error, each line with the program's name. A line break in a stranger's text begins none.
     func tell() {
-        for line in description.split(separator: "\n") { Console.tell("tidemark: \(line)") }
-    }
-}
-
-/// The two streams: results go to standard output, remarks to standard error.
-enum Console {
-    static func show(_ text: String) {
-        FileHandle.standardOutput.write(Data((text.hasSuffix("\n") || text.isEmpty ? text : text + "\n").utf8))
+        for line in lines { Console.tell("tidemark: \(line)") }
     }
 
-    static func tell(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+    private var lines: [String] {
+        switch self {
+        case .refused(let problem): [problem.message] + (problem.findings ?? [])
+        case .invalid(let error): error.findings.map(\.description)
+        case .draftConflicts(let conflicts):
+            ["the draft cannot be in force together with what is; nothing was compared"] + conflicts
+        default: [description]
+        }
     }
 }

@@ -22,15 +22,17 @@ struct Get: AsyncParsableCommand {
             try await client.get(kind: kind?.name, name: name)
         }
         guard name == nil || !found.isEmpty else { throw Failure.notFound(kind: kind?.name, name: name) }
-        guard output.output != .yaml else { return Console.show(found.map(\.yaml).joined(separator: "---\n")) }
-        try output.show(found) { Self.table(found) }
+        guard output.output != .yaml else {
+            return Console.show(Document(yaml: found.map(\.yaml).joined(separator: "---\n")))
+        }
+        try output.show(found) { Self.page(found) }
         for manifest in found {
             for warning in manifest.warnings { Console.tell("warning: \(manifest.kind) \(manifest.name): \(warning)") }
         }
     }
 
-    private static func table(_ manifests: [StoredManifest]) -> String {
-        guard !manifests.isEmpty else { return "nothing applied yet; tidemark apply -f FILE" }
+    private static func page(_ manifests: [StoredManifest]) -> Page {
+        guard !manifests.isEmpty else { return Page(["nothing applied yet; tidemark apply -f FILE"]) }
         var table = Table("KIND", "NAME", "SPIFFE ID", "GENERATION", "UPDATED")
         for manifest in manifests {
             table.add(
@@ -38,6 +40,6 @@ struct Get: AsyncParsableCommand {
                 manifest.updatedAt.formatted(.iso8601),
             )
         }
-        return table.text
+        return table.page
     }
 }

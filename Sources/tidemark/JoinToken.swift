@@ -28,7 +28,7 @@ struct JoinToken: AsyncParsableCommand {
             let answer = try await server.withClient { client async throws(ControlPlaneError) in
                 try await client.joinToken(JoinTokenRequest(agentGroup: agentGroup, lifetime: lifetime.seconds))
             }
-            try output.show(answer) { answer.token }
+            try output.show(answer) { Page([answer.token]) }
             guard output.output == .table else { return }
             Console.tell("for one agent of group \(answer.agentGroup), until \(answer.expiresAt.formatted(.iso8601))")
         }

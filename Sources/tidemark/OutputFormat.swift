@@ -12,47 +12,25 @@ struct OutputOption: ParsableArguments {
     @Option(name: [.short, .customLong("output")], help: "table, json or yaml.")
     var output: OutputFormat = .table
 
-    func show(_ value: some Encodable, table: () -> String) throws {
+    func show(_ value: some Encodable, page: () -> Page) throws {
         switch output {
-        case .table: Console.show(table())
+        case .table: Console.show(page())
         case .json: Console.show(try Self.json(value, pretty: true))
         case .yaml: Console.show(try Self.yaml(value))
         }
     }
 
-    static func json(_ value: some Encodable, pretty: Bool) throws -> String {
+    static func json(_ value: some Encodable, pretty: Bool) throws -> Document {
         let encoder = WireCoding.encoder()
         if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        return Document(json: String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
     /// The same members as in JSON.
-    static func yaml(_ value: some Encodable) throws -> String {
-        let object = try Yams.load(yaml: json(value, pretty: false))
-        return try Yams.dump(object: object, allowUnicode: true, sortKeys: true)
-    }
-}
-
-/// Columns as wide as their widest cell.
-struct Table {
-    private var rows: [[String]]
-
-    init(_ header: String...) { rows = [header] }
-
-    mutating func add(_ cells: String...) { rows.append(cells) }
-
-    var text: String {
-        let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { column in
-            rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
-        }
-        return rows.map { row in
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            return Self.trimmed(cells.joined(separator: "  "))
-        }.joined(separator: "\n")
-    }
-
-    private static func trimmed(_ line: String) -> String {
-        String(line.reversed().drop { $0 == " " }.reversed())
+    ///
+    /// - Parameter isOneOfMany: begins with `---`.
+    static func yaml(_ value: some Encodable, isOneOfMany: Bool = false) throws -> Document {
+        let object = try Yams.load(yaml: json(value, pretty: false).text)
+        return Document(yaml: try Yams.dump(object: object, sortKeys: true), isOneOfMany: isOneOfMany)
     }
 }

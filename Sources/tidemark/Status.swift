@@ -18,50 +18,52 @@ struct Status: AsyncParsableCommand {
             let status = try await local.withClient { client async throws(ControlPlaneError) in
                 try await client.status()
             }
-            return try output.show(status) { Self.table(status) }
+            return try output.show(status) { Self.page(status) }
         }
         let status = try await server.withClient { client async throws(ControlPlaneError) in try await client.status() }
-        try output.show(status) { Self.table(status) }
+        try output.show(status) { Self.page(status) }
     }
 
-    private static func table(_ status: ControlPlaneStatus) -> String {
-        let head = """
-            trust domain  \(status.trustDomain)
-            version       \(status.version)
-            OAuth issuer  \(status.issuer)
-            """
+    private static func page(_ status: ControlPlaneStatus) -> Page {
+        let head = Page([
+            "trust domain  \(status.trustDomain)", "version       \(status.version)", "OAuth issuer  \(status.issuer)",
+        ])
         guard !status.agents.isEmpty else {
-            return head + "\n\nno agent yet; tidemark join-token create --agent-group GROUP"
+            return Page(sections: [head, Page(["no agent yet; tidemark join-token create --agent-group GROUP"])])
         }
         var agents = Table("AGENT", "GROUP", "CONNECTED", "ENFORCES", "ERROR")
         var endpoints = Table("WORKLOAD", "LISTENS ON")
         for agent in status.agents {
             agents.add(
                 agent.spiffeID, agent.agentGroup, agent.connected ? "yes" : "no", "\(agent.acknowledgedVersion)",
-                agent.error ?? "-",
+                agent.evicted ?? agent.error ?? "-",
             )
             for endpoint in agent.endpoints {
                 let address = endpoint.address.contains(":") ? "[\(endpoint.address)]" : endpoint.address
                 endpoints.add("\(endpoint.workload)", "\(address):\(endpoint.port)")
             }
         }
-        let listening = status.agents.contains { !$0.endpoints.isEmpty } ? "\n\n" + endpoints.text : ""
-        return head + "\n\n" + agents.text + listening
+        let listening = status.agents.contains { !$0.endpoints.isEmpty } ? endpoints.page : Page()
+        return Page(sections: [head, agents.page, listening])
     }
 
-    private static func table(_ status: AgentSelfStatus) -> String {
+    private static func page(_ status: AgentSelfStatus) -> Page {
         let kernel = status.kernel
-        return """
-            agent          \(status.spiffeID)
-            enforces       version \(status.version), \(status.identities) identities
-            control plane  \(status.controlPlane)
-            SVIDs          \(status.svids)
-            connections    \(status.connections), in \(status.networks) network namespaces
-            audit          \(status.auditQueued) waiting to be sent, \(status.auditLost) lost
-            kernel part    \(kernel.execs) execs, \(kernel.decisions) decisions, \(kernel.redirects) redirects, \
-            \(kernel.refusals) refusals
-            lost           \(Self.losses(kernel))
-            """
+        return Page(
+            facts: [
+                ("agent", status.spiffeID),
+                ("enforces", "version \(status.version), \(status.identities) identities"),
+                ("control plane", status.controlPlane),
+                ("SVIDs", "\(status.svids)"),
+                ("connections", "\(status.connections), in \(status.networks) network namespaces"),
+                ("audit", "\(status.auditQueued) waiting to be sent, \(status.auditLost) lost"),
+                (
+                    "kernel part",
+                    "\(kernel.execs) execs, \(kernel.decisions) decisions, \(kernel.redirects) redirects, "
+                        + "\(kernel.refusals) refusals"
+                ),
+                ("lost", Self.losses(kernel)),
+            ], width: 15)
     }
 
     /// Any is a table that is full, or a reader that is too slow.

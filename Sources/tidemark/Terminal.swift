@@ -1,3 +1,4 @@
+import ControlPlaneAPI
 import Dispatch
 import Foundation
 import Glibc
@@ -54,8 +55,8 @@ final class Terminal: Sendable {
     }
 
     /// From the top left corner, with what was there before wiped out.
-    func draw(_ text: String) {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { $0 + "\u{1b}[K" }
+    func draw(_ page: Page) {
+        let lines = page.lines.map { $0 + "\u{1b}[K" }
         before.withLock { before in
             // Once the terminal is put back it is not ours to draw on.
             if before != nil { Self.write("\u{1b}[H" + lines.joined(separator: "\r\n") + "\u{1b}[J") }
@@ -100,6 +101,7 @@ final class Terminal: Sendable {
     }
 
     private static func write(_ text: String) {
-        FileHandle.standardOutput.write(Data(text.utf8))
+        // A terminal that is gone ends the program by its own signal.
+        try? StandardStream.output.write(text)
     }
 }

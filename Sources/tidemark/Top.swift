@@ -33,7 +33,7 @@ struct Top: AsyncParsableCommand {
 
     private func watch(_ client: LocalAgentClient, _ terminal: Terminal?) async throws(ControlPlaneError) {
         var last = try await client.top()
-        terminal?.draw(TopPage(TopFrame(from: nil, to: last), size: terminal?.size).text)
+        terminal?.draw(TopPage(TopFrame(from: nil, to: last), size: terminal?.size).page)
         while await !ended(terminal) {
             let next = try await client.top()
             show(TopFrame(from: last, to: next), terminal)
@@ -49,11 +49,11 @@ struct Top: AsyncParsableCommand {
     }
 
     private func show(_ frame: TopFrame, _ terminal: Terminal?) {
-        if let terminal { return terminal.draw(TopPage(frame, size: terminal.size).text) }
+        if let terminal { return terminal.draw(TopPage(frame, size: terminal.size).page) }
         switch output.output {
-        case .table: Console.show(TopPage(frame, size: nil).text + (once ? "" : "\n"))
-        case .json: Console.show((try? OutputOption.json(frame, pretty: once)) ?? "")
-        case .yaml: Console.show((once ? "" : "---\n") + ((try? OutputOption.yaml(frame)) ?? ""))
+        case .table: Console.show(TopPage(frame, size: nil).page + Page(once ? [] : [""]))
+        case .json: Console.show((try? OutputOption.json(frame, pretty: once)) ?? Document(json: ""))
+        case .yaml: Console.show((try? OutputOption.yaml(frame, isOneOfMany: !once)) ?? Document(yaml: ""))
         }
     }
 }

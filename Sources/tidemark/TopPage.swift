@@ -13,11 +13,10 @@ struct TopPage {
         self.size = size
     }
 
-    var text: String {
-        let lines = ([header] + losses + ["", identities, "", connections]).joined(separator: "\n")
-            .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        guard let size else { return lines.joined(separator: "\n") }
-        return lines.prefix(size.rows).map { String($0.prefix(size.columns)) }.joined(separator: "\n")
+    var page: Page {
+        let page = Page([header] + losses + [""]) + identities + Page([""]) + connections
+        guard let size else { return page }
+        return Page(page.lines.prefix(size.rows).map { String($0.prefix(size.columns)) })
     }
 
     private var header: String {
@@ -36,8 +35,8 @@ struct TopPage {
         ]
     }
 
-    private var identities: String {
-        guard !frame.identities.isEmpty else { return "no identity is in use on this host" }
+    private var identities: Page {
+        guard !frame.identities.isEmpty else { return Page(["no identity is in use on this host"]) }
         var table = Table(
             "IDENTITY", "PROCESSES", "OUT", "IN", "RECEIVED", "SENT", "RECEIVED/s", "SENT/s", "REFUSALS")
         for identity in frame.identities {
@@ -48,11 +47,11 @@ struct TopPage {
                 "\(identity.refusals)",
             )
         }
-        return table.text
+        return table.page
     }
 
-    private var connections: String {
-        guard !frame.connections.isEmpty else { return "no live connection through the proxy" }
+    private var connections: Page {
+        guard !frame.connections.isEmpty else { return Page(["no live connection through the proxy"]) }
         var table = Table("PROCESS", "IDENTITY", "", "PEER", "DESTINATION", "RECEIVED", "SENT", "AGE")
         for connection in frame.connections {
             table.add(
@@ -62,7 +61,7 @@ struct TopPage {
                 Self.bytes(Double(connection.bytesFromApplication)), age(connection),
             )
         }
-        return table.text
+        return table.page
     }
 
     private func process(_ connection: TopReport.Connection) -> String {

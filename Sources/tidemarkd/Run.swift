@@ -69,7 +69,7 @@ struct Run: AsyncParsableCommand {
             try override(&configuration)
             return configuration
         } catch {
-            FileHandle.standardError.write(Data("tidemarkd: \(config): \(Self.explain(error))\n".utf8))
+            StandardStream.error.tell("tidemarkd: \(config): \(Self.explain(error))")
             throw ExitCode(78)
         }
     }

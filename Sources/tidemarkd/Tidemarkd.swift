@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlPlaneAPI
 
 @main
 struct Tidemarkd: AsyncParsableCommand {
@@ -8,4 +9,9 @@ struct Tidemarkd: AsyncParsableCommand {
         subcommands: [Run.self, Uninstall.self],
         defaultSubcommand: Run.self,
     )
+
+    static func main() async {
+        StandardStream.prepare()
+        await main(nil)
+    }
 }

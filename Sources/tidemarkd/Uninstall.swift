@@ -1,5 +1,6 @@
 import Agent
 import ArgumentParser
+import ControlPlaneAPI
 import Foundation
 
 struct Uninstall: ParsableCommand {
@@ -12,6 +13,6 @@ struct Uninstall: ParsableCommand {
 
     func run() throws {
         try AgentService.uninstall(pinDirectory: pinDirectory)
-        print("removed \(pinDirectory)")
+        try StandardStream.output.write("removed \(pinDirectory)\n")
     }
 }

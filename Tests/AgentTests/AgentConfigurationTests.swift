@@ -1,5 +1,6 @@
 import Agent
 import Foundation
+import Proxy
 import Testing
 
 @Suite("Agent configuration")
@@ -21,6 +22,23 @@ struct AgentConfigurationTests {
         #expect(try decode("{\(least)}").networkFolders == nil)
         #expect(try decode("{\(least),\"networkFolders\":[]}").networkFolders == [])
         #expect(try decode("{\(least),\"networkFolders\":[\"/run/mine\"]}").networkFolders == ["/run/mine"])
+    }
+
+    @Test func `limits of the proxy can be chosen one by one`() throws {
+        let limits = try decode(
+            "{\(least),\"limits\":{\"connections\":500,\"requestHead\":\"3s\",\"idle\":\"5m\",\"bodyBytesPerSecond\":0}}"
+        ).limits
+        #expect(
+            limits.maximumConnections == 500 && limits.requestHead == .seconds(3)
+                && limits.idle == .seconds(300) && limits.bodyBytesPerSecond == 0)
+        #expect(limits.handshake == ProxyLimits().handshake)
+    }
+
+    @Test(arguments: [
+        #""connections":1"#, #""idle":"5""#, #""idle":"0s""#, #""bodyBytesPerSecond":-1"#, #""idles":"5s""#,
+    ])
+    func `a limit out of its range, or misspelt, is refused`(_ member: String) {
+        #expect(throws: DecodingError.self) { try decode("{\(least),\"limits\":{\(member)}}") }
     }
 
     @Test(arguments: [#""outboundport":1"#, #""log":{"levl":"info"}"#, #""log":{"level":"loud"}"#])

@@ -9,7 +9,8 @@ struct DraftComparisonTests {
     private func identity(_ name: String, _ conditions: [SelectorKey: String], group: String = "g") -> WorkloadIdentity
     {
         let selector = Selector(conditions: conditions.mapValues { Condition(anyOf: [.text($0)]) })
-        return WorkloadIdentity(name: name, agentGroup: group, workloadID: name, selectors: [selector])
+        return WorkloadIdentity(
+            name: name, agentGroup: group, workloadID: WorkloadName(stringLiteral: name), selectors: [selector])
     }
 
     private func process(_ pid: Int32, _ name: String, parent: Int32? = nil, uid: UInt32 = 1) -> ProcessFacts {

@@ -28,7 +28,8 @@ final class HypotheticalExecTests {
     private func question(_ command: String..., uid: UInt32 = 0, path: String? = nil) -> ExecQuestion {
         ExecQuestion(
             command: command, searchPath: path ?? "\(folder):/usr/bin:/bin", workingDirectory: folder, userID: uid,
-            groupID: uid, additionalGroupIDs: [7], cgroup: "/a.service/b", parent: 1, mountNamespace: nil,
+            groupID: uid, additionalGroupIDs: [7], cgroup: "/a.service/b", parent: 1, parentStart: 1,
+            mountNamespace: nil,
         )
     }
 
@@ -62,7 +63,8 @@ final class HypotheticalExecTests {
         #expect(try output(of: path, ["last"]) == exec.facts.arguments.dropFirst().joined(separator: " "))
         #expect(exec.facts.arguments.first == "/bin/echo")
         #expect(exec.facts.name == "script")
-        #expect(exec.facts.script?.path == path)
+        // No interpreter, so no script is told.
+        #expect(exec.facts.script == .init(path: ""))
         #expect(exec.facts.executable.path == FileOnDisk.real("/bin/echo"))
         #expect(exec.facts.systemdUnit == "a.service")
     }
@@ -73,7 +75,7 @@ final class HypotheticalExecTests {
             last = try file("s\(depth)", "#!\(last) a\(depth)\n")
             let exec = try HypotheticalExec(question(last, "x"))
             #expect(try output(of: last, ["x"]) == exec.facts.arguments.dropFirst().joined(separator: " "))
-            #expect(exec.facts.script?.path == last)
+            #expect(exec.facts.script == .init(path: ""))
             #expect(exec.facts.name == "s\(depth)")
         }
         let tooDeep = try file("deep", "#!\(last)\n")
@@ -96,14 +98,31 @@ final class HypotheticalExecTests {
         #expect(try HypotheticalExec(question("./a-name-that-is-too-long")).facts.name == "a-name-that-is-")
     }
 
-    @Test func `a script an interpreter is given is found from the working directory`() throws {
+    @Test(.asRoot) func `a script an interpreter is given is found from the working directory`() throws {
         _ = try file("x.sh", "echo", mode: 0o644)
         let exec = try HypotheticalExec(question("sh", "-e", "x.sh"))
         #expect(exec.facts.script?.path == folder + "/x.sh")
         #expect(exec.facts.script?.hash == "092c79e8f80e559e404bcf660c48f3522b67aba9ff1484b0367e1a4ddef7431d")
     }
 
-    @Test func `a file that is neither program nor script is the shell's, as with execvp`() throws {
+    /// What is told of a command has to be what happens.
+    @Test(.asRoot) func `a script that no process would be told to run is none here either`() throws {
+        _ = try file("shell.sh", "#!/bin/sh\n", mode: 0o644)
+        _ = try file("job.py", "", mode: 0o644)
+        for command in [
+            ["python3", "shell.sh"], ["python3", "-m", "job"], ["python3", "-X", "pycache_prefix=x", "shell.sh"],
+        ] {
+            var question = question("x")
+            question.command = command
+            let exec = try HypotheticalExec(question)
+            #expect(
+                exec.facts.script?.hash == nil && exec.steps.contains { $0.hasPrefix("its script cannot be told") },
+                "\(command)")
+        }
+        #expect(try HypotheticalExec(question("sh", "shell.sh")).facts.script?.hash != nil)
+    }
+
+    @Test(.asRoot) func `a file that is neither program nor script is the shell's, as with execvp`() throws {
         let path = try file("plain", "echo hello\n")
         let exec = try HypotheticalExec(question("plain", "x"))
         #expect(exec.facts.arguments == ["/bin/sh", path, "x"])

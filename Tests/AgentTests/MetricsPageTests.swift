@@ -9,7 +9,7 @@ struct MetricsPageTests {
     private var text: String {
         var kernel = KernelCounters()
         kernel.processesLost = 4
-        var identity = TopReport.Identity(workloadID: "a/\"b\"\\")
+        var identity = TopReport.Identity(workloadID: "a/\"b\"\u{301}\\\r\n")
         identity.bytesToApplication = 12
         let status = AgentSelfStatus(
             spiffeID: "spiffe://d/tidemark/agent/g/n", version: 7, controlPlane: "connected", identities: 2, svids: 1,
@@ -20,7 +20,7 @@ struct MetricsPageTests {
         return MetricsPage(status, activity).text
     }
 
-    @Test func `each sample follows its family's help and type, and the page ends with a line's end`() throws {
+    @Test func `each sample follows its family's help and type, and the page ends with a line's end`() {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.last == "")
         var family = ""
@@ -39,7 +39,7 @@ struct MetricsPageTests {
     @Test(arguments: [
         "tidemark_kernel_processes_lost_total 4", "tidemark_networks 5", "tidemark_audit_lost_total 6",
         "tidemark_control_plane_connected 1", "tidemark_agent_cpu_seconds_total 1.5",
-        #"tidemark_workload_received_bytes_total{workload="a/\"b\"\\"} 12"#,
+        #"tidemark_workload_received_bytes_total{workload="a/\"b\""# + "\u{301}" + #"\\"# + "\r\\n\"} 12",
     ])
     func `a number has its name and its labels`(_ line: String) {
         #expect(text.split(separator: "\n").contains(Substring(line)))

@@ -13,6 +13,9 @@ final class ProcessBook: ProcessRecords {
         var generation: UInt32 = 0
         /// After so many more looks a process is another image.
         var looksUntilExec: Int?
+        /// In the midst of an exec: of one that exists.
+        var looksWithoutRecord = 0
+        var executesAtEachLook = false
     }
 
     private let state = Mutex(State())
@@ -27,6 +30,10 @@ final class ProcessBook: ProcessRecords {
 
     func execute(afterLooks looks: Int) { state.withLock { $0.looksUntilExec = looks } }
 
+    func executeAtEachLook() { state.withLock { $0.executesAtEachLook = true } }
+
+    func blank(forLooks looks: Int) { state.withLock { $0.looksWithoutRecord = looks } }
+
     /// Slots the kernel part was told to hold, by process image.
     var answers: [ProcessImage: [Int]] { state.withLock { $0.answers } }
 
@@ -35,7 +42,15 @@ final class ProcessBook: ProcessRecords {
 
     func record(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)? {
         state.withLock { state in
+            if state.looksWithoutRecord > 0 {
+                state.looksWithoutRecord -= 1
+                return nil
+            }
             guard var record = state.records[pid] else { return nil }
+            if state.executesAtEachLook {
+                record.image = ProcessImage(process: record.image.process, number: record.image.number + 1)
+                state.records[pid] = record
+            }
             if let looks = state.looksUntilExec {
                 state.looksUntilExec = looks - 1
                 if looks <= 0 { record.image = ProcessImage(process: record.image.process, number: 2) }
@@ -46,8 +61,10 @@ final class ProcessBook: ProcessRecords {
 
     func isAlive(_ process: ProcessKey) -> Bool { state.withLock { $0.records[process.pid]?.facts.key == process } }
 
+    func exists(_ process: ProcessKey) -> Bool { isAlive(process) }
+
     func install(
-        _ program: SelectorProgram, handles: [String: IdentityHandle], known: [ProcessImage: [Int]],
+        _ program: SelectorProgram, handles: [WorkloadName: IdentityHandle], known: [ProcessImage: [Int]],
     ) throws(KernelError) -> PolicyGeneration {
         state.withLock { state in
             state.generation += 1

@@ -47,6 +47,7 @@ struct RecentRefusalsTests {
                     $0.process = process
                     $0.workload = workload
                 })
+            memory.count(workload)
         }
         #expect(memory.of(process).map(\.reason) == ["3", "4", "5", "6", "7"])
         #expect(memory.of(ProcessKey(pid: 1, startTime: 3)).isEmpty)

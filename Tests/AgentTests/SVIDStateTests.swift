@@ -26,9 +26,27 @@ struct SVIDStateTests {
     }
 
     @Test func `it is due at half life, at most a tenth of that early`() throws {
-        let state = SVIDState.held(try svid())
-        #expect(state.due(jitter: 0) == start.addingTimeInterval(60))
-        #expect(state.due(jitter: 1) == start.addingTimeInterval(54))
+        let state = SVIDState.held(try svid(lifetime: 150))
+        #expect(state.due(jitter: 0) == start.addingTimeInterval(30 + 60))
+        #expect(state.due(jitter: 1) == start.addingTimeInterval(30 + 54))
+    }
+
+    @Test func `an SVID keeps its moment, and those of a host are spread over the tenth`() throws {
+        let states = try (0..<64).map { _ in SVIDState.held(try svid(lifetime: 150)) }
+        #expect(states.map(\.due) == states.map(\.due))
+        // Six seconds wide: of 64 moments none falls into one of three parts once in 10^11.
+        let parts = states.map { Int($0.due.timeIntervalSince(start.addingTimeInterval(84)) / 2.000_001) }
+        #expect(Set(parts) == [0, 1, 2])
+    }
+
+    @Test(arguments: [10.0, 20, 60, 3600])
+    func `thirty seconds of back-dating are no age: nothing is due at birth`(_ lifetime: TimeInterval) throws {
+        let birth = start.addingTimeInterval(30)
+        let state = SVIDState.held(try svid(lifetime: 30 + lifetime))
+        for jitter in [0, 0.5, 1] {
+            #expect(state.due(jitter: jitter) >= birth.addingTimeInterval(lifetime * 0.45))
+            #expect(state.due(jitter: jitter) <= birth.addingTimeInterval(lifetime * 0.5))
+        }
     }
 
     @Test func `while renewal fails the old one is used until it ends, and then nothing is`() throws {

@@ -22,7 +22,9 @@ import Workloads
     }
 
     private static func identity(_ name: String, uid: UInt32 = 1) -> WorkloadIdentity {
-        WorkloadIdentity(name: name, agentGroup: "g", workloadID: name, selectors: [Selector(userIDs: [uid])])
+        WorkloadIdentity(
+            name: name, agentGroup: "g", workloadID: WorkloadName(stringLiteral: name),
+            selectors: [Selector(userIDs: [uid])])
     }
 
     @Test func `one snapshot after another is the whole text, and is loaded as it was saved`() throws {

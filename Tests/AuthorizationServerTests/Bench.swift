@@ -63,15 +63,20 @@ final class Bench: Sendable {
         _ name: String, _ url: String, _ server: String, _ scopes: [String], _ allowed: [String],
     ) throws -> ProtectedResource {
         ProtectedResource(
-            name: name, resource: try #require(ResourceURL(url)), servedBy: server, scopes: scopes,
+            name: name, resource: try #require(ResourceURL(url)), servedBy: try SPIFFEPath(server), scopes: scopes,
             allowed: try allowed.map { try SPIFFEIDPattern("spiffe://td/" + $0) })
     }
 
     /// A verified client certificate; the same workload and `generation` have the same one.
-    func certificate(_ name: String, generation: Int = 1, life: Double = 120) throws -> CertificateIdentity {
+    ///
+    /// - Parameter age: seconds since it was issued.
+    func certificate(
+        _ name: String, generation: Int = 1, life: Double = 120, age: Double = 0,
+    ) throws -> CertificateIdentity {
         CertificateIdentity(
             spiffeID: try Self.id(name), thumbprint: CertificateThumbprint(der: Data("\(name)#\(generation)".utf8)),
-            serialNumber: "0\(generation)", notAfter: Self.start + life)
+            serialNumber: "0\(generation)", notAfter: Self.start + life,
+            issuedAt: IssueTime(time.value - age))
     }
 
     /// The claims of a good client assertion, changed as the test wants; nil takes a claim away.

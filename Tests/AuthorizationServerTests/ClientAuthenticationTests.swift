@@ -154,6 +154,19 @@ struct ClientAuthenticationTests {
         #expect(try await ask(named).outcome == "401 invalid_client")
     }
 
+    @Test func `an assertion over a connection whose certificate ran out is refused`() async throws {
+        let fields = [("client_assertion_type", Bench.jwtSpiffe), ("client_assertion", try bench.assertion())]
+        #expect(try await ask(fields, client: bench.certificate("weather-agent")).outcome == "200 ok")
+        let other = try Bench(unbound: true)
+        _ = try await other.register("{}", client: other.certificate("weather-agent"))
+        let common = [("grant_type", "client_credentials"), ("resource", Bench.weather)]
+        let stale = try other.certificate("weather-agent", life: 0)
+        let renewed = [("client_assertion_type", Bench.jwtSpiffe), ("client_assertion", try other.assertion())]
+        #expect(try await other.post("/token", common + renewed, client: stale).outcome == "401 invalid_client")
+        let reasons = await other.records.events.map(\.reason)
+        #expect(reasons.last?.contains("ran out") == true)
+    }
+
     @Test func `refusals tell the caller nothing of their cause, and the journal all of it`() async throws {
         let expired = try await ask(assertion: bench.assertion(changes: ["exp": 1_700_000_000]))
         let forged = try await ask(assertion: bench.assertion(key: .init()))

@@ -145,7 +145,7 @@ struct IntrospectionTests {
     }
 
     @Test func `deregistering the client makes its tokens inactive at once`() async throws {
-        await bench.records.deregister(try Bench.id("weather-agent"), at: Bench.start)
+        await bench.records.withdraw(try Bench.id("weather-agent"), through: IssueTime(Bench.start))
         #expect(try await status() == Self.inactive)
     }
 

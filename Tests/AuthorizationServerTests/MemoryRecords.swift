@@ -10,6 +10,7 @@ actor MemoryRecords {
     private(set) var events: [OAuthEvent] = []
     var protected: [ProtectedResource]
     var active: Set<SPIFFEID>
+    private var withdrawn: [SPIFFEID: IssueTime] = [:]
     let trusted: BundleSet
     /// As with a full disk.
     var journalFails = false
@@ -24,23 +25,33 @@ actor MemoryRecords {
 
     func change(_ change: @Sendable (isolated MemoryRecords) -> Void) { change(self) }
 
-    func deregister(_ id: SPIFFEID, at time: Date) { clients[id]?.deregisteredAt = time }
+    /// As a deletion and another apply of its manifest do.
+    func withdraw(_ id: SPIFFEID, through time: IssueTime) {
+        withdrawn[id] = time
+        clients[id] = nil
+    }
 }
 
 extension MemoryRecords: OAuthStore {
     func client(_ id: SPIFFEID) -> OAuthClient? { clients[id] }
 
-    func register(_ client: OAuthClient) -> (client: OAuthClient, created: Bool) {
-        if let kept = clients[client.spiffeID] { return (kept, false) }
+    func register(_ client: OAuthClient, provenBy issuedAt: IssueTime, telling event: OAuthEvent) throws -> OAuthClient
+    {
+        if let kept = clients[client.spiffeID] { return kept }
+        try record(event)
         clients[client.spiffeID] = client
-        return (client, true)
+        return client
     }
 
-    func record(_ token: IssuedToken) { tokens[token.id] = token }
+    func record(_ token: IssuedToken, provenBy issuedAt: IssueTime, telling event: OAuthEvent) throws {
+        try record(event)
+        tokens[token.id] = token
+    }
 
     func token(_ id: String) -> IssuedToken? { tokens[id] }
 
-    func revokeToken(_ id: String, at time: Date) {
+    func revokeToken(_ id: String, at time: Date, telling event: OAuthEvent) throws {
+        try record(event)
         guard tokens[id]?.revokedAt == nil else { return }
         tokens[id]?.revokedAt = time
     }
@@ -51,9 +62,14 @@ extension MemoryRecords: OAuthDirectory {
 
     func bundles() -> BundleSet { trusted }
 
+    func objection(to id: SPIFFEID, issuedAt: IssueTime) -> String? {
+        guard isActive(id) else { return "no manifest gives \(id)" }
+        return Withdrawals(through: withdrawn).objection(to: id, issuedAt: issuedAt)
+    }
+
     func isActive(_ id: SPIFFEID) -> Bool { active.contains(id) }
 
-    func spiffeID(forWorkloadID workloadID: String) -> SPIFFEID? { active.first { $0.path == "/" + workloadID } }
+    func spiffeID(at path: SPIFFEPath) -> SPIFFEID? { active.first { $0.path == path } }
 }
 
 extension MemoryRecords: OAuthJournal {

@@ -33,6 +33,26 @@ struct MetadataTests {
         #expect(answer["\(name)_endpoint_auth_signing_alg_values_supported"] == ["ES256"])
     }
 
+    @Test(arguments: ["/register", "/token", "/introspect", "/revoke"])
+    func `whatever a stranger sends, the answer is JSON and no failure of the server`(_ path: String) async throws {
+        let isJSON = path == "/register"
+        let text = Array(
+            (isJSON
+                ? #"{"software_statement":"a.b.c","client_name":"x","grant_types":["client_credentials"],"scope":"a b"}"#
+                : "grant_type=client_credentials&client_id=spiffe%3A%2F%2Ftd%2Freader&resource=http%3A%2F%2Fx&token=a.b.c")
+                .utf8)
+        for _ in 0..<300 {
+            var bytes = text
+            for _ in 0...Int.random(in: 0...3) {
+                bytes[.random(in: 0..<bytes.count)] = Bool.random() ? text.randomElement() ?? 0 : .random(in: 0...255)
+            }
+            let type = isJSON ? "application/json" : "application/x-www-form-urlencoded"
+            let answer = try await bench.send(
+                .init(method: "POST", path: path, contentType: type, body: Data(bytes.prefix(.random(in: 0...200)))))
+            #expect((400..<500).contains(answer.status), "\(answer.outcome) \(bytes)")
+        }
+    }
+
     @Test func `published keys are public, for signing, and none of the bundle's`() async throws {
         let answer = try await bench.send(.init(method: "GET", path: "/jwks"))
         let keys = try #require(answer["keys"]?.array)

@@ -178,9 +178,40 @@ struct RegistrationTests {
         #expect(await bench.records.events.count { $0.kind == .clientRegistered } == 1)
     }
 
-    @Test func `a deregistered client does not come back by itself`() async throws {
-        _ = try await bench.token()
-        await bench.records.deregister(try Bench.id("weather-agent"), at: Bench.start)
+    @Test func `a client whose SVIDs were withdrawn comes back by a newer one, by certificate or by JWT`() async throws
+    {
+        let token = try await bench.token()
+        let stolen = try bench.certificate("weather-agent", life: 1000)
+        let statement = try bench.assertion(changes: ["exp": .integer(1_800_000_200)])
+        await bench.records.withdraw(try Bench.id("weather-agent"), through: IssueTime(Bench.start))
+        bench.time.advance(1)
+        #expect(try await register(statement: statement).outcome == "400 unapproved_software_statement")
+        #expect(try await bench.register("{}", client: stolen).outcome == "403 access_denied")
+        let mixed = try bench.certificate("weather-agent", life: 1000)
+        let body = #"{"software_statement":"\#(statement)"}"#
+        #expect(try await bench.register(body, client: mixed).outcome == "400 unapproved_software_statement")
+        let undated = try bench.assertion(changes: ["iat": JSONValue?.none])
+        let asserted = [
+            ("grant_type", "client_credentials"), ("client_assertion_type", Bench.jwtSpiffe),
+            ("client_assertion", undated), ("resource", Bench.weather),
+        ]
+        let renewed = try bench.certificate("weather-agent", generation: 2, life: 1000)
+        #expect(try await bench.register("{}", client: renewed).outcome == "201 ok")
+        #expect(
+            try await bench.requestToken([("resource", Bench.weather)], client: stolen).outcome == "401 invalid_client")
+        #expect(try await bench.post("/token", asserted, client: renewed).outcome == "401 invalid_client")
+        #expect(try await bench.requestToken([("resource", Bench.weather)], client: renewed).outcome == "200 ok")
+        // What was stolen takes nothing away from who has the identity now.
+        let revocation = [("token", token), ("client_id", "spiffe://td/weather-agent")]
+        #expect(try await bench.post("/revoke", revocation, client: stolen).outcome == "401 invalid_client")
+        #expect(try await bench.post("/revoke", revocation, client: renewed).outcome == "200 ok")
+        // Nor does a server that was withdrawn hear of tokens.
+        await bench.records.withdraw(try Bench.id("weather-mcp-server"), through: IssueTime(bench.time.value))
+        #expect(try await bench.introspect(token, as: "weather-mcp-server").outcome == "401 invalid_client")
+    }
+
+    @Test func `a client that nobody has does not register`() async throws {
+        await bench.records.change { $0.active = [] }
         #expect(try await register(statement: bench.assertion()).outcome == "400 unapproved_software_statement")
         let certificate = try bench.certificate("weather-agent")
         #expect(try await bench.register("{}", client: certificate).outcome == "403 access_denied")

@@ -42,6 +42,25 @@ struct TokenTests {
             ])
     }
 
+    @Test func `what cannot be told is not done`() async throws {
+        let token = try await bench.token()
+        let known = await bench.records.tokens
+        await bench.records.change { $0.journalFails = true }
+        #expect(
+            try await bench.requestToken([("resource", Bench.weather)], client: certificate).outcome
+                == "500 server_error")
+        #expect(
+            try await bench.post(
+                "/revoke", [("token", token), ("client_id", "spiffe://td/weather-agent")], client: certificate
+            )
+            .outcome == "500 server_error")
+        #expect(await bench.records.tokens == known)
+        let empty = try Bench()
+        await empty.records.change { $0.journalFails = true }
+        #expect(try await empty.register("{}", client: certificate).outcome == "500 server_error")
+        #expect(await empty.records.clients.isEmpty)
+    }
+
     @Test func `issuing is journalled with all that ties the token to its SVID`() async throws {
         _ = try await bench.requestToken([("resource", Bench.weather)], client: certificate)
         let token = try #require(await bench.records.tokens.values.first)

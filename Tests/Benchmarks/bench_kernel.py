@@ -159,6 +159,7 @@ def options():
     parser.add_argument("--selectors", type=numbers, default=[1, 100, 1000, 4096], help="default 1,100,1000,4096")
     parser.add_argument("--parts", type=parts, default=list(PARTS), help=f"default {','.join(PARTS)}")
     parser.add_argument("--new-keys", action="store_true", help="selectors that use every key")
+    parser.add_argument("--json", metavar="FILE", help="writes a list of {line, value, unit, target, met}")
     laboratory = parser.add_argument_group("laboratory", "given by scripts/bench-kernel; without it options are checked only")
     for name in ("cgroup", "outside", "programs", "tidemark", "pins", "group", "output"):
         laboratory.add_argument(f"--{name}")
@@ -180,6 +181,8 @@ def main():
         say(bench.report.table())
         say(bench.report.verdict())
         bench.report.save(asked.output)
+        if asked.json:
+            bench.report.write_lines(asked.json)
     return 1 if bench.report.failures else 0
 
 

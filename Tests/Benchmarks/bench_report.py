@@ -53,6 +53,14 @@ class Report:
         what, median, low, high, unit, target, verdict = self._cells(row)
         return f"{what}: {median} {unit} ({low} to {high})" + (f", target {target}: {verdict}" if verdict else "")
 
+    def lines(self):
+        """What `--json FILE` writes: one object a line of the table, so that a command can tell what falls short."""
+        return [{"line": row["what"], "value": row["median"], "unit": row["unit"], "target": self._cells(row)[5] or None,
+                 "met": row["met"]} for row in self.rows]
+
+    def write_lines(self, path):
+        pathlib.Path(path).write_text(json.dumps(self.lines(), indent=1, ensure_ascii=False) + "\n")
+
     def table(self):
         cells = [HEADINGS] + [self._cells(row) for row in self.rows]
         widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]

@@ -1,5 +1,6 @@
 import ControlPlaneAPI
 import Foundation
+import SPIFFE
 import Testing
 import Workloads
 
@@ -17,8 +18,6 @@ struct PageTests {
         )
     }
 
-    private func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
-
     @Test func `an explanation shows every fact, each key of the selector, and what the kernel part says`() {
         let evidence = Evidence(
             key: "process:uid", grade: .attested, expected: "1001", actual: "1001", holds: true)
@@ -27,11 +26,12 @@ struct PageTests {
             kernel: KernelOpinion(answer: .identified, workloadID: "a", agrees: true),
             network: NetworkPlace(inode: 9, isAgents: false, isServed: true), notes: ["one"],
         )
-        let shown = lines(ExplanationPage(explanation).text)
+        let shown = ExplanationPage(explanation).page.lines
         for line in [
             "process     42, started 7 ns after boot", "uid         1001 (real 1000), gid 1001 (real 1001)",
             "groups      4, 5", "argv        python \"x y.py\"", "  sha256    ab", "script      /srv/x y.py",
-            "  sha256    cd", "cgroup      /a.service", "unit        a.service", "parent      1, init",
+            "  sha256    cd", "cgroup      /a.service", "unit        a.service",
+            "parent      1, started 1 ns after boot, init", "host        no: in namespaces of its own or a container's",
             "ancestors   init", "network     net:[9], served", "identity    spiffe://d/a",
             "✓  process:uid  attested  1001      1001", "kernel part: a", "note: one",
         ] {
@@ -46,7 +46,7 @@ struct PageTests {
             facts: facts, match: .unmanaged(nearest: [NearMiss(workloadID: "a", evidence: [evidence])]), spiffeID: nil,
             kernel: KernelOpinion(answer: .identified, workloadID: "a", agrees: false), steps: ["first"],
         )
-        let shown = lines(ExplanationPage(explanation).text)
+        let shown = ExplanationPage(explanation).page.lines
         #expect(shown.first == "step: first")
         #expect(shown.contains("a, but for process:name"))
         #expect(shown.contains("✗  process:name  claimed  python    snake"))
@@ -62,7 +62,7 @@ struct PageTests {
         found.peer = "spiffe://d/b"
         found.bytesToApplication = 3
         found.bytesFromApplication = 4
-        let shown = lines(ConnectionPage(found).text)
+        let shown = ConnectionPage(found).page.lines
         for line in [
             "connection  10.0.0.1:5 to 10.0.0.2:80", "state       carried, outbound", "because     redirected",
             "workload    spiffe://d/a, SVID 01", "peer        spiffe://d/b",
@@ -86,7 +86,7 @@ struct PageTests {
                     effect: .gains, from: nil, to: "a", reason: nil)
             ],
         )
-        let shown = lines(DraftPage(report).text)
+        let shown = DraftPage(report).page.lines
         #expect(shown.first == "workloadidentity/a ignored: of another group")
         #expect(shown.contains("9 processes: 1 would gain an identity, 0 lose it, 0 change it"))
         #expect(shown.contains("42   5    n     gains   -     a   n x"))
@@ -127,14 +127,13 @@ struct TopTests {
 
     @Test func `a loss is loud, in the second line`() {
         let frame = TopFrame(from: nil, to: report(at: 1, bytes: 0, execs: 0, cpu: 0, lost: 2))
-        let shown = TopPage(frame, size: nil).text.split(separator: "\n")
+        let shown = TopPage(frame, size: nil).page.lines
         #expect(shown[1].hasPrefix("!!! LOST: processesLost 2"))
     }
 
     @Test func `a page is never larger than its terminal`() {
         let frame = TopFrame(from: nil, to: report(at: 1, bytes: 0, execs: 0, cpu: 0))
-        let shown = TopPage(frame, size: .init(columns: 20, rows: 3)).text.split(
-            separator: "\n", omittingEmptySubsequences: false)
+        let shown = TopPage(frame, size: .init(columns: 20, rows: 3)).page.lines
         #expect(shown.count == 3 && shown.allSatisfy { $0.count <= 20 })
     }
 

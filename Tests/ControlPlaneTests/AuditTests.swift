@@ -8,8 +8,9 @@ import Testing
 @Suite struct AuditTests {
     @Test func `the chain verifies, and an agent's events are in it in order`() async throws {
         try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.identity("mine"))
             let agent = try await plane.agent()
-            let time = Date(timeIntervalSince1970: 1_790_000_000)
+            let time = Date(timeIntervalSince1970: (Date().timeIntervalSince1970 - 86_400).rounded())
             let workload = try TestControlPlane.id("mine")
             let events = [
                 AgentAuditEvent(
@@ -20,13 +21,22 @@ import Testing
                     time: time, type: .connectionInbound, peer: workload, decision: .refused, reason: "\"quoted\" / ü"),
             ]
             try await plane.withClient(as: agent) { try await $0.report(audit: AuditReport(events: events, lost: 3)) }
-            let records = try await plane.operators.audit(after: 2)
+            let records = try await plane.operators.audit(after: 3)
             #expect(records.map(\.type) == ["process.identified", "connection.inbound", "audit.lost"])
             #expect(records.allSatisfy { $0.source == agent.id.description })
             #expect(records[0].time == time)
             #expect(records[1].details["reason"] == .string("\"quoted\" / ü"))
-            #expect(try await plane.operators.audit(spiffeID: workload).map(\.sequence) == [3, 4])
-            #expect(try await plane.operators.verifyAudit() == AuditVerification(records: 5, intact: true))
+            #expect(try await plane.operators.audit(spiffeID: workload).map(\.sequence) == [1, 4, 5])
+            #expect(try await plane.operators.verifyAudit() == AuditVerification(records: 6, intact: true))
+        }
+    }
+
+    @Test func `a time that was read is written again as it was, to the millisecond`() throws {
+        for millisecond in 0..<1000 {
+            let digits = "\(1000 + millisecond)".dropFirst()
+            let text = "\"2026-11-29T10:51:31.\(digits)Z\""
+            let time = try WireCoding.decoder().decode(Date.self, from: Data(text.utf8))
+            #expect(try WireCoding.encoder().encode(time) == Data(text.utf8))
         }
     }
 

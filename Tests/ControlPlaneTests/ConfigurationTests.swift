@@ -12,6 +12,7 @@ import Testing
             listen: "[::1]:9443"
             hostNames: [cp.prod.example, "fd00::1"]
             svidLifetime: 2m
+            connections: {maximum: 100, handshake: 2s}
             log: {format: json}
             """)
         var flags = ConfigurationFile()
@@ -21,6 +22,9 @@ import Testing
         #expect(configuration.listen.host == "::1")
         #expect(configuration.svidLifetime == .seconds(120))
         #expect(configuration.issuer(port: 9443) == "https://cp.prod.example:9443/oauth")
+        #expect(configuration.maximumConnections == 100)
+        #expect(configuration.deadlines.handshake == .seconds(2))
+        #expect(configuration.deadlines.idle == ConnectionDeadlines().idle)
         #expect(file.log?.format == .json)
     }
 
@@ -38,7 +42,8 @@ import Testing
     @Test(arguments: [
         "{}", "trustDomain: Bad!", "{trustDomain: a, listen: nowhere}", "{trustDomain: a, listen: '::1:80'}",
         "{trustDomain: a, svidLifetime: 5}", "{trustDomain: a, svidLifetime: 1s}", "{trustDomain: a, hostNames: []}",
-        "{trustDomain: a, socket: relative.sock}",
+        "{trustDomain: a, socket: relative.sock}", "{trustDomain: a, connections: {maximum: 1}}",
+        "{trustDomain: a, connections: {idle: 0s}}",
     ])
     func `a value that cannot be used is refused with its key`(_ yaml: String) throws {
         let file = try ConfigurationFile.decode(yaml)

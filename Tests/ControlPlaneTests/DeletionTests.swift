@@ -27,18 +27,20 @@ import Workloads
             #expect(
                 types == [
                     "manifest.created", "svid.issued", "client.registered", "token.issued", "manifest.deleted",
-                    "token.revoked",
+                    "token.revoked", "client.deregistered",
                 ])
         }
     }
 
-    @Test func `an identity that is applied again is let back in, its old token is not`() async throws {
+    @Test func `an identity that is applied again is let back in, its old token and its old SVID are not`() async throws
+    {
         try await TestControlPlane.serve { plane in
             let token = try await Self.token(on: plane)
             _ = try await plane.operators.delete(kind: "WorkloadIdentity", name: "client")
             _ = try await plane.apply(Manifests.identity("client"))
             let snapshot = try await Self.snapshot(of: plane)
             #expect(snapshot.withdrawn.isEmpty)
+            #expect(try snapshot.withdrawals?.map(\.spiffeID) == [TestControlPlane.id("client")])
             #expect(snapshot.revokedTokens.count == 1)
             #expect(try await Self.introspect(token, on: plane).active == false)
             _ = try await Self.token(on: plane)

@@ -2,6 +2,7 @@ import ControlPlane
 import ControlPlaneAPI
 import Foundation
 import GRDB
+import Limits
 import SPIFFE
 import Testing
 
@@ -24,6 +25,51 @@ import Testing
             #expect(try await plane.apply(many).documents.count == 200)
             _ = try await plane.workload("before", of: agent)
             #expect(try await plane.operators.verifyAudit().intact)
+        }
+    }
+
+    @Test func `a full disk gives no token and no registration whose record is not stored`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.weather)
+            let agent = try await plane.agent()
+            let id = try TestControlPlane.id("client")
+            let identity = try await plane.workload("client", of: agent)
+            try await plane.withClient(as: identity) { client in
+                _ = try await client.registerOAuthClient(scope: nil)
+                _ = try await plane.operators.audit()
+                try await Self.limit(plane, toPages: "(SELECT page_count FROM pragma_page_count)")
+                // Some fit into what is left of pages; the first that does not is refused whole.
+                var answered: Set<String> = []
+                while let token = try? await client.token(
+                    clientID: id, resource: Manifests.forecast, scope: "weather:read"
+                ).accessToken {
+                    answered.insert(token)
+                }
+                let (tokens, told) = try await Self.counts(plane)
+                #expect(tokens == answered.count && told == answered.count && tokens < Limits.Tokens.ofSVID)
+            }
+            // Other pages than those of tokens may have room for some.
+            var refusal: String?
+            for _ in 0..<200 where refusal == nil {
+                refusal = await problem { try await plane.workload("client", of: agent) }
+            }
+            #expect(refusal == "storage_full")
+
+            try await Self.limit(plane, toPages: "1073741823")
+            try await plane.withClient(as: identity) { client in
+                _ = try await client.token(clientID: id, resource: Manifests.forecast, scope: "weather:read")
+            }
+            #expect(try await plane.operators.verifyAudit().intact)
+        }
+    }
+
+    /// Tokens, and records of tokens.
+    private static func counts(_ plane: TestControlPlane) async throws -> (tokens: Int, told: Int) {
+        try await plane.state.store.read { database in
+            (
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM oauth_tokens") ?? -1,
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM audit WHERE type = 'token.issued'") ?? -1
+            )
         }
     }
 

@@ -68,6 +68,52 @@ import Testing
         }
     }
 
+    /// The application's side sees an address, a port and a path, and no name.
+    @Test(arguments: [
+        ("http://a.example:8000/mcp", "http://b.example:8000/mcp", true),
+        ("http://a.example:8000/mcp", "https://b.example:8000/mcp/", true),
+        ("http://10.0.0.2:8000/mcp", "http://[::ffff:10.0.0.2]:8000/mcp", true),
+        ("http://10.0.0.2:8000/mcp", "http://[fd00::2]:8000/mcp", false),
+        ("http://10.0.0.2:8000/mcp", "http://a.example:8000/mcp", false),
+        ("http://a.example:8000/mcp", "http://b.example:8001/mcp", false),
+        ("http://a.example:8000/mcp", "http://b.example:8000/other", false),
+    ])
+    func `two resources that no request could be told between are refused`(
+        _ one: String, _ two: String, _ areRefused: Bool,
+    ) async throws {
+        try await TestControlPlane.serve { plane in
+            let resource = { (name: String, url: String, server: String) in
+                Manifests.resource(servedBy: server, allowed: "client")
+                    .replacing("name: forecast", with: "name: \(name)").replacing(Manifests.forecast, with: url)
+            }
+            let both = resource("one", one, "server") + "---\n" + resource("two", two, "server")
+            #expect(await problem { try await plane.apply(both) } == (areRefused ? "manifest_invalid" : nil))
+            if areRefused {
+                do { _ = try await plane.apply(both) } catch ControlPlaneError.problem(let problem) {
+                    #expect(problem.findings?.first?.hasPrefix("ProtectedResource one and two: spec.resource ") == true)
+                }
+                // Of two workloads each has its own.
+                _ = try await plane.apply(resource("one", one, "server") + "---\n" + resource("two", two, "other"))
+            }
+        }
+    }
+
+    @Test func `who is not told to run it is warned of, as the parent's manifest stands now`() async throws {
+        try await TestControlPlane.serve { plane in
+            let keys = { (name: String, keys: String) in
+                Manifests.identity(name).replacing("process:uid: [1001]", with: keys)
+            }
+            let child = keys("child", "process:parent: manager")
+            let warnings = { (response: ApplyResponse) in response.documents.map(\.warnings.count) }
+            #expect(try await warnings(plane.apply(child)) == [1])
+            #expect(try await warnings(plane.apply(keys("manager", "process:binary:path: /usr/bin/m"))) == [1])
+            #expect(try await warnings(plane.apply(Manifests.identity("manager"))) == [0])
+            #expect(try await warnings(plane.apply(child)) == [0])
+            let stored = try await plane.operators.get(kind: "workloadidentity", name: "child")
+            #expect(stored.map(\.warnings) == [[]])
+        }
+    }
+
     @Test func `deleting what is not there changes nothing`() async throws {
         try await TestControlPlane.serve { plane in
             #expect(

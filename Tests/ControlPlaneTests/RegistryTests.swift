@@ -9,14 +9,23 @@ import Workloads
 
 /// The manifests kept in memory are those of the transaction that asks, whatever happened around it.
 @Suite struct RegistryTests {
-    private let directory = TestControlPlane.temporaryDirectory()
+    private let folder: Folder
     private let store: Store
     private let registry: Registry
 
     init() throws {
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        store = try Store(directory: directory)
+        folder = try Folder()
+        store = try Store(directory: folder.url)
         registry = Registry(trustDomain: try TrustDomain(TestControlPlane.trustDomain))
+    }
+
+    /// Gone with the test.
+    private final class Folder: Sendable {
+        let url = TestControlPlane.temporaryDirectory()
+
+        init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+
+        deinit { try? FileManager.default.removeItem(at: url) }
     }
 
     private struct Failure: Error {}
@@ -138,7 +147,7 @@ import Workloads
     @Test func `a restarted registry reads what the former one applied`() throws {
         try store.database.write { _ = try apply(Manifests.weather, in: $0) }
         try store.close()
-        let again = try Store(directory: directory)
+        let again = try Store(directory: folder.url)
         let content = try again.database.read { try Registry(trustDomain: registry.trustDomain).content(in: $0) }
         #expect(content.groups["weather"]?.identities.map(\.name) == ["client", "server"])
         #expect(content.resources.map(\.name) == ["forecast"])
@@ -147,7 +156,7 @@ import Workloads
 
     @Test func `a database of the former release is taken over with its manifests`() throws {
         try store.close()
-        let older = directory.appending(path: "older", directoryHint: .isDirectory)
+        let older = folder.url.appending(path: "older", directoryHint: .isDirectory)
         try FileManager.default.createDirectory(at: older, withIntermediateDirectories: true)
         let queue = try DatabaseQueue(path: older.appending(path: "tidemark.sqlite").path)
         try StoreSchema.migrator.migrate(queue, upTo: "5 expanded IDs")
@@ -170,7 +179,8 @@ import Workloads
         try store.database.write { database in
             for name in ["a", "b"] {
                 let identity = WorkloadIdentity(
-                    name: name, agentGroup: "weather", workloadID: name, selectors: [Selector(userIDs: [1001])])
+                    name: name, agentGroup: "weather", workloadID: WorkloadName(stringLiteral: name),
+                    selectors: [Selector(userIDs: [1001])])
                 try database.execute(
                     sql: "INSERT INTO manifests VALUES ('WorkloadIdentity', ?, 1, 0, ?)",
                     arguments: [name, try Manifest.workloadIdentity(identity).canonicalJSON()])

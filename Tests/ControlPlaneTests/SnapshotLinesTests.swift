@@ -21,7 +21,8 @@ import Workloads
 
     private static func identity(_ name: String, uid: UInt32 = 1001) -> WorkloadIdentity {
         WorkloadIdentity(
-            name: name, agentGroup: "weather", workloadID: name, selectors: [Selector(userIDs: [uid], names: [name])])
+            name: name, agentGroup: "weather", workloadID: WorkloadName(stringLiteral: name),
+            selectors: [Selector(userIDs: [uid], names: [name])])
     }
 
     private static func line(_ value: some Encodable) throws -> Data {

@@ -103,37 +103,6 @@ import Workloads
         }
     }
 
-    @Test func `endpoints make a new version when they change, and only then`() async throws {
-        try await TestControlPlane.serve { plane in
-            _ = try await plane.apply(Manifests.identity("mine"))
-            let agent = try await plane.agent()
-            try await plane.withClient(as: agent) { client in
-                let before = try await plane.operators.status().version
-                let endpoint = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("mine"))
-                try await client.report(endpoints: EndpointReport(endpoints: [endpoint]))
-                #expect(try await plane.operators.status().version == before + 1)
-                try await client.report(endpoints: EndpointReport(endpoints: [endpoint]))
-                #expect(try await plane.operators.status().version == before + 1)
-                #expect(try await client.snapshots().first { _ in true }?.endpoints == [endpoint])
-                try await client.report(endpoints: EndpointReport(endpoints: []))
-                #expect(try await plane.operators.status().version == before + 2)
-            }
-        }
-    }
-
-    @Test func `an agent cannot say where a workload of another group listens`() async throws {
-        try await TestControlPlane.serve { plane in
-            _ = try await plane.apply(Manifests.identity("theirs", group: "other"))
-            let agent = try await plane.agent()
-            try await plane.withClient(as: agent) { client in
-                let claim = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("theirs"))
-                #expect(
-                    await problem { try await client.report(endpoints: EndpointReport(endpoints: [claim])) }
-                        == "not_in_group")
-            }
-        }
-    }
-
     @Test func `a stream ends when its agent's record is removed`() async throws {
         try await TestControlPlane.serve { plane in
             let agent = try await plane.agent()

@@ -26,7 +26,7 @@ import Testing
         try await TestControlPlane.serve { plane in
             _ = try await plane.apply(Manifests.template(Self.template))
             let agent = try await plane.agent()
-            _ = try await plane.workload("agents/1001", of: agent)
+            let first = try await plane.workload("agents/1001", of: agent)
             _ = try await plane.operators.delete(kind: "WorkloadIdentity", name: "template")
             #expect(await problem { try await plane.workload("agents/1001", of: agent) } == "not_in_group")
             let id = try TestControlPlane.id("agents/1001")
@@ -35,7 +35,14 @@ import Testing
             #expect(try await plane.withdrawn(for: agent) == [id])
             _ = try await plane.apply(Manifests.template(Self.template))
             #expect(try await plane.withdrawn(for: agent) == [])
-            _ = try await plane.workload("agents/1001", of: agent)
+            let again = try await plane.workload("agents/1001", of: agent)
+            let reason = try await plane.state.store.read { database in
+                (
+                    try plane.state.registry.objection(to: id, issuedAt: IssueTime(of: first.leaf), in: database),
+                    try plane.state.registry.objection(to: id, issuedAt: IssueTime(of: again.leaf), in: database)
+                )
+            }
+            #expect(reason.0 != nil && reason.1 == nil)
         }
     }
 
@@ -47,9 +54,9 @@ import Testing
                 let own = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("agents/1001"))
                 try await client.report(endpoints: EndpointReport(endpoints: [own]))
                 let other = Endpoint(address: "10.0.0.2", port: 8000, workload: try TestControlPlane.id("agents/x/y"))
-                #expect(
-                    await problem { try await client.report(endpoints: EndpointReport(endpoints: [other])) }
-                        == "not_in_group")
+                let receipt = try await client.report(endpoints: EndpointReport(endpoints: [own, other]))
+                #expect(receipt.refused.map(\.endpoint) == [other])
+                #expect(try await plane.operators.status().agents.first?.endpoints == [own])
             }
         }
     }
@@ -60,8 +67,8 @@ import Testing
             let records = OAuthRecords(state: plane.state)
             #expect(try await records.isActive(TestControlPlane.id("agents/1001")))
             #expect(try await records.isActive(TestControlPlane.id("agents/x")) == false)
-            #expect(try await records.spiffeID(forWorkloadID: "agents/7") == TestControlPlane.id("agents/7"))
-            #expect(try await records.spiffeID(forWorkloadID: Self.template) == nil)
+            #expect(try await records.spiffeID(at: "agents/7") == TestControlPlane.id("agents/7"))
+            #expect(try await records.spiffeID(at: "agents/x") == nil)
         }
     }
 

@@ -2,6 +2,7 @@ import ControlPlane
 import ControlPlaneAPI
 import Crypto
 import Foundation
+import Glibc
 import Logging
 import SPIFFE
 import ServiceLifecycle
@@ -33,10 +34,11 @@ struct TestControlPlane: Sendable {
     /// - Parameter directory: kept, so that a next one finds what this one left.
     static func serve(
         in directory: URL, clock: TestClock = TestClock(), hostNames: [String] = ["127.0.0.1"],
+        adjusting adjust: @Sendable (inout ServerConfiguration) -> Void = { _ in },
         _ body: @Sendable (TestControlPlane) async throws -> Void,
     ) async throws {
         let socket = directory.appending(path: "operator.sock").path
-        let configuration = try ServerConfiguration(
+        var configuration = try ServerConfiguration(
             trustDomain: TrustDomain(trustDomain),
             dataDirectory: directory.appending(path: "data", directoryHint: .isDirectory),
             listen: SocketAddressText("127.0.0.1:0"),
@@ -44,6 +46,7 @@ struct TestControlPlane: Sendable {
             socket: socket,
             svidLifetime: .seconds(120),
         )
+        adjust(&configuration)
         let state = try ControlPlaneState(configuration: configuration, now: { clock.now })
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let service = try ControlPlaneService(state: state, logger: logger)
@@ -51,7 +54,7 @@ struct TestControlPlane: Sendable {
         try await withThrowingTaskGroup { tasks in
             tasks.addTask { try await group.run() }
             let port = await service.port.bound()
-            while !FileManager.default.fileExists(atPath: socket) { try await Task.sleep(for: .milliseconds(5)) }
+            while !isListening(socket) { try await Task.sleep(for: .milliseconds(5)) }
             let operators = OperatorClient(socket: socket, logger: logger)
             let plane = TestControlPlane(
                 directory: directory, state: state, address: "https://127.0.0.1:\(port)", operators: operators,
@@ -65,12 +68,27 @@ struct TestControlPlane: Sendable {
         }
     }
 
+    /// The file is there a moment before.
+    private static func isListening(_ path: String) -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+    }
+
     static func temporaryDirectory() -> URL {
         // Short: a socket's path has 107 bytes.
         URL(filePath: "/tmp/tidemark-\(UUID().uuidString.prefix(8))", directoryHint: .isDirectory)
     }
 
     /// Runs `body` with a client that is shut down afterwards.
+    @discardableResult
     func withClient<Value: Sendable>(
         as identity: X509SVID? = nil, _ body: (ControlPlaneClient) async throws -> Value,
     ) async throws -> Value {

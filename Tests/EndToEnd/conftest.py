@@ -38,7 +38,9 @@ def empty_lab():
     lab = Laboratory("e2e")
     lab.shell("lab_up; lab_server")
     yield lab
+    served = lab.served_outside()
     lab.shell("lab_down")
+    assert not served, f"a laboratory is nobody's business but its own: {served}"
 
 
 @pytest.fixture(scope="session")

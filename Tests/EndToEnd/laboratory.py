@@ -4,12 +4,16 @@ import ctypes
 import json
 import os
 import pathlib
+import re
+import socket
+import struct
 import subprocess
 import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLONE_NEWNET = 0x40000000
+SO_NETNS_COOKIE = 71
 # Waits last so many times as long; see scripts/lab.
 PATIENCE = int(os.environ.get("LAB_PATIENCE", "1"))
 
@@ -63,6 +67,13 @@ class Laboratory:
     def call(self, sdk=2, *arguments, check=True):
         """The weather client on host a."""
         return self.shell(f"weather_call {sdk} {' '.join(arguments)}", check=check)
+
+    def served_outside(self):
+        """What agents said of serving the network namespace that is around the laboratory: nothing."""
+        with socket.socket() as outside:
+            cookie = struct.unpack("=Q", outside.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+        told = re.compile(rf"netns_cookie=\W?{cookie}\b")
+        return [line for log in self.folder.glob("agent-*.log") for line in log.read_text(errors="replace").splitlines() if told.search(line)]
 
     def inside(self, host, work):
         """Runs `work` in a thread that is in that host's network."""

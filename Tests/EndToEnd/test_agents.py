@@ -12,7 +12,7 @@ def agent_with_token(lab, name, token):
             -e "s|^stateDirectory: .*|stateDirectory: $LAB_DIR/{name}/state|" -e "s|agent-a.sock|agent-{name}.sock|" \\
             -e "s|^pinDirectory: .*|pinDirectory: $LAB_DIR/a/bpf/{name}|" -e "s|^cgroup: .*|cgroup: $LAB_CGROUP/{name}|" \\
             "$LAB_DIR/a/agent.yaml" >"$LAB_DIR/{name}/agent.yaml"
-        printf %s '{token}' >"$LAB_DIR/{name}/join-token"
+        (umask 077; printf %s '{token}' >"$LAB_DIR/{name}/join-token")
         lab_make_cgroup "$LAB_CGROUP/{name}"
         lab_make_cgroup "$LAB_CGROUP/{name}/agent"
         lab_run cp {name}/agent timeout 10 "$LAB_BIN/tidemarkd" run --config "$LAB_DIR/{name}/agent.yaml"

@@ -14,7 +14,8 @@ DOCUMENTED = (ROOT / "docs/cli.md").read_text()
 
 @pytest.mark.parametrize(
     "verb",
-    ["apply", "get", "delete", "explain", "top", "audit", "audit list", "audit verify", "join-token", "join-token create", "status"],
+    ["apply", "get", "delete", "explain", "top", "audit", "audit list", "audit verify", "join-token", "join-token create", "ban agent", "unban agent",
+     "status"],
 )
 def test_every_verb_has_help(empty_lab, verb):
     done = empty_lab.tidemark(*verb.split(), "--help")
@@ -55,7 +56,7 @@ def keys(value):
 
 def test_apply_says_what_it_changed(lab):
     said = lab.json("apply", "-f", MANIFESTS)
-    assert keys(said) == {"version": "int", "documents": [{"kind": "str", "name": "str", "result": "str", "warnings": []}]}
+    assert keys(said) == {"version": "int", "documents": [{"kind": "str", "name": "str", "result": "str", "warnings": [], "remarks": ["str"]}]}
     assert [document["result"] for document in said["documents"]] == ["unchanged", "unchanged"]
     table = lab.tidemark("apply", "-f", MANIFESTS)
     assert table.stdout.splitlines() == ["workloadidentity/weather-mcp-server unchanged", "workloadidentity/weather-agent unchanged"]
@@ -117,7 +118,7 @@ def test_status_has_the_documented_members(lab):
     said = lab.json("status")
     assert set(said) == {"trustDomain", "version", "issuer", "agents"}
     agent = next(agent for agent in said["agents"] if agent["spiffeID"].endswith("/host-b"))
-    assert {"spiffeID", "agentGroup", "connected", "acknowledgedVersion", "endpoints"} == set(agent)
+    assert {"spiffeID", "agentGroup", "connected", "acknowledgedVersion", "endpoints", "refusedEndpoints"} == set(agent)
     assert {"address": "10.99.1.2", "port": 8000, "workload": "spiffe://demo.tidemark/weather-mcp-server"} in agent["endpoints"]
     local = lab.json("status", "--agent")
     assert set(local) == {

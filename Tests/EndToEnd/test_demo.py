@@ -39,7 +39,7 @@ def others_can_be_pointed_at_it():
         set -ae; source .demo/env; set +a; PATH=$TIDEMARK_BIN:$PATH
         tidemark status >&2
         test -s "$TIDEMARK_CA_FILE" -a -s "$TIDEMARK_JOIN_TOKEN_FILE"
-        sh -c 'echo 0 >$CGROUP_A/cgroup.procs; exec nsenter --net=/run/netns/$NETNS_A setpriv --reuid=$WEATHER_UID --regid=$WEATHER_UID \
+        nsenter --net=/run/netns/$NETNS_A sh -c 'echo 0 >$CGROUP_A/cgroup.procs; exec setpriv --reuid=$WEATHER_UID --regid=$WEATHER_UID \
             --clear-groups env -C $WEATHER_PROGRAMS PATH=$WEATHER_VENV_2/bin:/usr/bin:/bin python mcp_client.py $WEATHER_URL'
         """
     done = subprocess.run(["bash", "-c", call], cwd=ROOT, capture_output=True, text=True, timeout=60)

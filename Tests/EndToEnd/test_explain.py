@@ -276,7 +276,7 @@ def test_top_counts_the_bytes_of_a_call(lab):
     assert agent["bytesFromApplication"] > before["bytesFromApplication"] + 100
     assert after["kernel"]["execs"] > 0 and after["kernel"]["redirects"] > 0
     assert {name: count for name, count in after["kernel"].items() if name.endswith("Lost")} == {
-        f"{what}Lost": 0 for what in ("processes", "listeners", "decisions", "flows", "events")
+        f"{what}Lost": 0 for what in ("processes", "listeners", "decisions", "flows", "events", "notices")
     }
     assert after["agentCPU"] >= 0 and after["seconds"] > 0
 

@@ -59,7 +59,8 @@ class Scene:
         subprocess.run(["cc", "-O2", "-static", "-o", path, PROGRAMS / "dial.c"], check=True)
         with path.open("ab") as file:
             file.write(name.encode())
-            file.truncate(file.tell() + padding)
+            # Stored bytes: a file of holes has no identity.
+            file.write(b"x" * padding)
         return path
 
     def apply(self, *identities):
@@ -69,19 +70,21 @@ class Scene:
         done = self.lab.tidemark("apply", "-f", str(file), "--wait")
         assert done.returncode == 0, done.stderr
 
-    def serve(self, port=PORT, user=USER, mode="MUTUAL", workload="echo"):
-        """An echo server that is `workload`, once it can be reached as that."""
-        script = self.script(f"echo{port}.py", "echo.py")
-        command = f"{PYTHON} {script} {port}"
+    def serve(self, port=PORT, user=USER, mode="MUTUAL", workload="echo", program="echo.py", address=B, words=()):
+        """A server on b that is `workload`, once it can be reached as that; its document."""
+        script = self.script(f"server{port}.py", program)
+        command = " ".join(str(word) for word in (PYTHON, script, port, *words))
         selector = {"process:uid": user, "process:cmdline": command}
-        self.apply(identity(f"echo{port}", selector, workload=workload, mode=mode))
+        document = identity(f"server{port}", selector, workload=workload, mode=mode)
+        self.apply(document)
         self.ports.add(port)
         self.lab.shell(
             f"""
-            lab_start echo{port} b b/apps $(lab_as {user}) {command}
-            lab_wait 30 "the echo server" lab_endpoint {B} {port}
+            lab_start server{port} b b/apps $(lab_as {user}) {command}
+            lab_wait 30 "the server" lab_endpoint {address} {port}
             """
         )
+        return document
 
     def dial(self, *command, user=USER, port=PORT):
         """Runs it on host a; whether it got its answer."""
@@ -113,7 +116,7 @@ class Scene:
 
     def leave(self):
         for port in self.ports:
-            self.lab.shell(f"lab_stop echo{port}")
+            self.lab.shell(f"lab_stop server{port}")
         for name in self.applied:
             self.lab.tidemark("delete", "workloadidentity", name)
         shutil.rmtree(self.folder)
@@ -149,6 +152,41 @@ def test_a_script_that_was_replaced_has_no_identity_from_its_next_start_on(scene
     assert scene.identity_of(PYTHON, script) is None
     scene.script("job.py")
     assert scene.identity_of(PYTHON, script) == "job"
+
+
+def test_what_does_not_run_for_certain_is_no_script(scene):
+    scene.serve()
+    script, other = scene.script("job.py"), scene.script("other.py", comment="# other\n")
+    scene.apply(identity("job", {"process:uid": USER, "process:script:hash": sha256(script)}))
+    assert scene.identity_of(PYTHON, script) == "job"
+    # The value of an option.
+    assert scene.identity_of(PYTHON, "-X", script, other) is None
+    # An interpreter of one's own: everybody can put one there.
+    own = scene.folder / "python3"
+    shutil.copy(PYTHON, own)
+    assert scene.identity_of(own, script) is None
+    script.write_text(f"#!{own}\n" + script.read_text())
+    script.chmod(0o755)
+    scene.apply(identity("job", {"process:uid": USER, "process:script:hash": sha256(script)}))
+    assert scene.identity_of(script) is None
+    assert scene.identity_of(PYTHON, script) == "job"
+
+
+def test_an_identity_that_is_applied_again_speaks_by_another_svid(scene):
+    """At once, on both sides, though the SVIDs of before have not run out."""
+    server = scene.serve()
+    script = scene.script("caller.py")
+    caller = identity("caller", {"process:uid": USER, "process:cmdline": f"{PYTHON} {script}"})
+    scene.apply(caller)
+    assert scene.identity_of(PYTHON, script) == "caller"
+    before = scene.inbound(PORT)[-1]
+    for name in "caller", f"server{PORT}":
+        assert scene.lab.tidemark("delete", "workloadidentity", name).returncode == 0
+    scene.apply(server, caller)
+    scene.lab.shell(f'lab_wait 30 "the echo server" lab_endpoint {B} {PORT}')
+    assert scene.identity_of(PYTHON, script) == "caller"
+    after = scene.inbound(PORT)[-1]
+    assert {after["svidSerial"], after["peerSVIDSerial"]}.isdisjoint({before["svidSerial"], before["peerSVIDSerial"]})
 
 
 def test_a_program_is_told_by_its_content_whatever_it_is_called(scene):
@@ -262,6 +300,10 @@ def test_a_process_is_found_out_once_and_told_once(scene):
     assert scene.dial(PYTHON, script)
     seen = eventually(lambda: scene.inbound(PORT)[before + 1 :] and scene.inbound(PORT)[before:], "both connections")
     assert [record["peer"] for record in seen] == [DOMAIN + "twice"] * 2
-    # Both agents of the laboratory see all processes of its one kernel.
-    told = [record for record in scene.lab.audit() if record["type"] == "process.identified" and record["source"].endswith("/host-a")]
-    assert [record["details"]["spiffeID"] for record in told].count(DOMAIN + "twice") == 1
+    # Both agents of the laboratory see all processes of its one kernel; one of them has it in scope, and makes it known.
+    told = [record for record in scene.lab.audit() if record["type"] == "process.identified"]
+    (once,) = [record for record in told if record["details"]["spiffeID"] == DOMAIN + "twice"]
+    assert once["source"].endswith("/host-a")
+    issued = [record for record in scene.lab.audit() if record["type"] == "svid.issued"]
+    (svid,) = [record for record in issued if record["details"].get("spiffeID") == DOMAIN + "twice"]
+    assert svid["details"]["agent"].endswith("/host-a"), svid

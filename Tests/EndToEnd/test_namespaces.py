@@ -42,7 +42,7 @@ class Container:
     def start(self, *command):
         """As the workloads' user, in the namespace and in the cgroup of host a's programs."""
         process = subprocess.Popen(
-            [*self.prefix, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=self.enter
+            [*self.prefix, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         self.processes.append(process)
         return process
@@ -58,11 +58,11 @@ class Container:
 
     @property
     def prefix(self):
-        return ["nsenter", f"--net=/run/netns/{self.name}", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-
-    def enter(self):
-        with open(f"{self.lab.cgroup}/a/apps/cgroup.procs", "w") as procs:
-            procs.write("0")
+        """The network namespace first, then the cgroup: nothing in scope is in the root namespace."""
+        admit = ["sh", "-c", 'echo 0 >"$0" && exec "$@"', f"{self.lab.cgroup}/a/apps/cgroup.procs"]
+        return [
+            "nsenter", f"--net=/run/netns/{self.name}", *admit, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
+        ]
 
     def end(self):
         for process in self.processes:
@@ -188,3 +188,16 @@ def unserved(lab):
 def inbound_at(lab, place):
     details = [record["details"] for record in lab.audit() if record["type"] == "connection.inbound"]
     return [detail for detail in details if detail.get("connection", "").endswith(place)]
+
+
+def test_what_comes_into_scope_is_in_its_network_by_then(lab, scene):
+    """Any program there is managed, so one in the namespace around the laboratory would be seen, and that one served."""
+    scene.apply(identity("anything", {"process:cgroup": f"/{os.path.basename(lab.cgroup)}/a/apps"}))
+    lab.shell("for ((i = 0; i < 20; i++)); do lab_run a a/apps true; done")
+    container = Container(lab, 202)
+    try:
+        for _ in range(5):
+            container.run("/bin/true")
+    finally:
+        container.end()
+    assert lab.served_outside() == []

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from control_plane import RESOURCE, oauth, spiffe_id
+from control_plane import RESOURCE, Agent, oauth, spiffe_id
 
 JWT_SPIFFE = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 
@@ -211,6 +211,29 @@ def test_a_deleted_identity_gets_no_new_token_with_its_old_certificate(server, c
     server.cli("delete", "workloadidentity", "weather-agent")
     answer = oauth(server, "token", client, token_form())
     assert answer.status_code in (400, 401), answer.text
+
+
+def test_what_a_banned_agent_got_is_refused_and_anothers_is_renewed(server, agent, client, token, tmp_path):
+    other = Agent(server, tmp_path, "host-2").attest(server.join_token())
+    serving = ("weather-mcp-server", other.svid("weather-mcp-server"))
+    shared = other.svid("weather-agent")
+    assert introspect(server, serving, token["access_token"]).json()["active"]
+    answer = json.loads(server.cli("ban", "agent", "host-1", "-o", "json").stdout)
+    assert answer["withdrawn"] == 1
+    assert agent.call("POST", "/v1/svids/x509", json={
+        "spiffeID": spiffe_id("weather-agent"), "csr": client.csr()}).status_code == 403
+    for held in (client, shared):
+        assert oauth(server, "token", held, token_form()).status_code in (400, 401)
+        assert register(server, held).status_code in (400, 401, 403)
+    assert introspect(server, serving, token["access_token"]).json() == {"active": False}
+    renewed = other.svid("weather-agent")
+    assert register(server, renewed).status_code == 201
+    assert oauth(server, "token", renewed, token_form()).status_code == 200
+    # Its peers are told in the snapshot: the ID stays, and all until now is refused.
+    with other.call("GET", "/v1/agents/self/snapshots", stream=True) as stream:
+        snapshot = json.loads(next(stream.iter_lines()))
+    assert [one["spiffeID"] for one in snapshot["withdrawals"]] == [spiffe_id("weather-agent")]
+    assert snapshot["withdrawn"] == []
 
 
 def test_a_forged_certificate_header_is_ignored(server, client):

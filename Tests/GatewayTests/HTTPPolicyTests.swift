@@ -59,6 +59,25 @@ import Workloads
         } throws: { ($0 as? Refusal)?.challenge == "Bearer" }
     }
 
+    @Test func `of a service's IPv4 and IPv6 resources the one at the dialled address counts`() throws {
+        let resources = try ["10.0.0.2", "[fd00::2]"].map { try Self.resource("/mcp", host: $0) }
+        for (address, host) in [("10.0.0.2", "10.0.0.2"), ("fd00:0::2", "[fd00::2]"), ("::ffff:10.0.0.2", "10.0.0.2")] {
+            let found = try HTTPPolicy(resources: resources, address: address).outbound(target: "/mcp/tools")
+            #expect(found.name == host + "/mcp")
+        }
+        #expect(throws: Refusal.self) {
+            try HTTPPolicy(resources: resources, address: "10.0.0.3").outbound(target: "/mcp")
+        }
+    }
+
+    @Test func `one with an address counts there, the one with a name elsewhere`() throws {
+        let resources = try ["10.0.0.2", "server.example"].map { try Self.resource("/mcp", host: $0) }
+        for (address, host) in [("10.0.0.2", "10.0.0.2"), ("10.0.0.3", "server.example"), ("::1", "server.example")] {
+            #expect(
+                try HTTPPolicy(resources: resources, address: address).outbound(target: "/mcp").name == host + "/mcp")
+        }
+    }
+
     @Test func `without a certificate no token helps`() {
         #expect {
             _ = try policy.beforeIntrospection(authorization: ["Bearer a"], target: "/mcp", caller: nil)

@@ -9,7 +9,8 @@ import Testing
         "X-SSL-Client-Cert", "X-SSL-Client-Verify", "SSL-Client-Cert", "DPoP", "Txn-Token", "Workload-Identity-Token",
         "Workload-Proof-Token", "OAuth-Client-Attestation", "OAuth-Client-Attestation-PoP", "Client-Cert",
         "Client-Cert-Chain", "Connection", "Keep-Alive", "Upgrade", "TE", "Proxy-Authorization", "Proxy-Connection",
-        "HTTP2-Settings",
+        "HTTP2-Settings", "Forwarded", "FORWARDED", "X-Forwarded-For", "x-forwarded-proto", "X-Real-IP", "Via",
+        "X-Remote-User", "X-Original-URL", "True-Client-IP",
     ])
     func `nobody may bring this header`(_ name: String) {
         let left = HeaderHygiene.request([("Host", "h"), (name, "one"), ("Accept", "*/*"), (name, "two")])
@@ -18,15 +19,49 @@ import Testing
 
     @Test(arguments: [
         "Host", "Accept", "Content-Type", "Content-Length", "Transfer-Encoding", "Expect", "Mcp-Session-Id",
-        "Mcp-Param-City", "MCP-Protocol-Version", "X-Forwarded-For", "Cookie", "X-Tidemarkers", "Trailer",
+        "Mcp-Param-City", "MCP-Protocol-Version", "Cookie", "X-Client-Version", "Forwarding", "X-Tidemarkers",
+        "Trailer",
     ])
     func `this header passes`(_ name: String) {
         #expect(HeaderHygiene.request([(name, "x")]).map(\.name) == [name])
     }
 
+    @Test(arguments: [
+        "Transfer_Encoding", "transfer_encoding", "TRANSFER.ENCODING", "Content_Length", "Content_Type",
+        "X_Tidemark_Peer",
+        "X-Tidemark_Peer", "x.tidemark.peer", "Mcp_Session_Id", "mcp-session_id", "Mcp_Protocol_Version",
+        "Author_ization",
+        "X_Forwarded_For", "Remote_User", "Connection_", "Proxy_Authorization", "Content!Encoding", "Last_Event_ID",
+    ])
+    func `a name that a server would fold onto another header's is refused`(_ name: String) {
+        let isFolded = HeaderHygiene.objection(to: [("Host", "h"), (name, "x")]) != nil
+        // Those two fold onto names that mean nothing.
+        #expect(isFolded == !["Author_ization", "Connection_"].contains(name))
+    }
+
+    @Test func `two spellings of one folded name are refused together, and pass alone`() {
+        #expect(HeaderHygiene.objection(to: [("X_City", "a"), ("x-city", "b")]) != nil)
+        #expect(
+            HeaderHygiene.objection(to: [("X_City", "a"), ("X_CITY", "b"), ("Accept", "c"), ("accept", "d")]) == nil)
+    }
+
+    @Test func `a resource's manifest adds headers that nobody may bring`() {
+        let left = HeaderHygiene.request(
+            [("X-Tenant", "a"), ("x-tenant", "b"), ("Accept", "*/*")], stripping: ["X-Tenant"])
+        #expect(left.map(\.name) == ["Accept"])
+    }
+
+    @Test func `trailers neither frame nor authenticate`() {
+        let left = HeaderHygiene.trailers([
+            ("Content-Length", "3"), ("Authorization", "x"), ("X-Checksum", "1"), ("Content-Digest", "d"),
+            ("Host", "h"),
+        ])
+        #expect(left.map(\.name) == ["X-Checksum", "Content-Digest"])
+    }
+
     @Test func `headers that Connection names are for one hop, save those that frame the message`() {
         let left = HeaderHygiene.request([
-            ("Connection", "close, X-Local"), ("connection", "host,content_length"), ("X-Local", "1"), ("x_local", "2"),
+            ("Connection", "close, X-Local"), ("connection", "host,content-length"), ("X-Local", "1"), ("x-local", "2"),
             ("Host", "h"), ("Content-Length", "3"),
         ])
         #expect(left.map(\.name) == ["Host", "Content-Length"])

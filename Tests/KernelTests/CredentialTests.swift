@@ -76,6 +76,24 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `beside these, its connection has those of the first thread, by which it is asked later`() throws {
+            try Room.with { room in
+                try room.install(agent)
+                let workload = try room.start("agent.py", userID: 0)
+                guard case .redirected(let flow?, _) = try room.dial(workload, "thread_as 1001 \(connect)") else {
+                    Issue.record("not redirected")
+                    return
+                }
+                #expect(flow.credentials.effectiveUserID == 1001)
+                #expect(flow.processCredentials.effectiveUserID == 0)
+                #expect(room.kernel.ids(of: flow.process) == flow.processCredentials)
+                #expect(try workload.run("setresuid 1003 1002 1001") == "done")
+                let now = try #require(room.kernel.ids(of: flow.process))
+                #expect(now.effectiveUserID == 1002 && now.realUserID == 1003)
+                #expect(room.kernel.ids(of: ProcessKey(pid: workload.pid, startTime: 1)) == nil)
+            }
+        }
+
         @Test func `dropping all capabilities changes nothing`() throws {
             try Room.with { room in
                 try room.install(Selector(userIDs: [0], commandLines: [["python3", "agent.py"]]))

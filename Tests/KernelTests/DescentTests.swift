@@ -74,7 +74,27 @@ extension KernelSessionTests {
                 #expect(try workload.run("retire") == "retired")
                 #expect(try room.dial(workload).flow?.process == key)
                 #expect(try room.dial(workload, "vfork \(destination)").flow?.identity == Room.identity)
-                #expect(room.kernel.facts(of: workload.pid)?.key == key)
+                let facts = try #require(room.kernel.facts(of: workload.pid))
+                #expect(facts.key == key)
+                #expect(facts.userID == 1001)
+                // What user space looks at is there as well.
+                let files = ProcessFiles(of: workload.pid)
+                #expect(try files.executable(facts.executable).version().inode == facts.executable.inode)
+                #expect(try files.workingDirectory() == room.folder.resolvingSymlinksInPath().path())
+                #expect(try NetworkNamespace.of(pid: workload.pid).cookie == NetworkNamespace.current().cookie)
+            }
+        }
+
+        @Test func `a thread's credentials are those told of a process whose first thread has ended`() throws {
+            try Room.with { room in
+                try room.install(agent)
+                let workload = try room.start("agent.py", userID: 0)
+                #expect(try workload.run("retire") == "retired")
+                #expect(try workload.run("setuid 1001") == "done")
+                let facts = try #require(room.kernel.facts(of: workload.pid))
+                #expect(facts.userID == 1001)
+                #expect(room.kernel.ids(of: facts.key)?.effectiveUserID == 1001)
+                #expect(try room.identity(workload) == Room.identity)
             }
         }
 

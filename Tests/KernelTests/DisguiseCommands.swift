@@ -64,9 +64,40 @@ let disguiseCommands = #"""
             mapping.write(f"{inside} {outside} 1")
         return str(os.geteuid())
 
+    # A program opened before.
+    def leave_with(path, *arguments):
+        program = os.open(path, os.O_RDONLY)
+        leave_user_namespace(0)
+        os.execve(program, arguments, os.environ)
+
     def mount_over(source, target):
         succeed(libc.mount(source.encode(), target.encode(), None, 4096, None))  # MS_BIND
         return "mounted"
+
+    # An empty folder over the one it is in, with another program at the same path.
+    def cover_folder(source, target):
+        program = open(source, "rb").read()
+        with open("/proc/self/setgroups", "w") as groups, open("/proc/self/gid_map", "w") as mapping:
+            groups.write("deny")
+            groups.flush()
+            mapping.write("0 0 1")  # who has no gid there makes no files
+        succeed(libc.mount(b"tmpfs", os.path.dirname(target).encode(), b"tmpfs", 0, None))
+        with open(target, "wb") as file:
+            file.write(program)
+        os.chmod(target, 0o755)
+        return "covered"
+
+    # By a second way to the root, which no mount namespace has: a tree of its own, or one that was unmounted.
+    def become_beside(way, folder, path, *arguments):
+        succeed(libc.unshare(0x20000))
+        succeed(libc.mount(None, b"/", None, 0x44000, None))  # MS_REC | MS_PRIVATE
+        if way == "tree":
+            root = succeed(libc.syscall(428, -100, b"/", 1))  # open_tree, OPEN_TREE_CLONE
+        else:
+            succeed(libc.mount(b"/", folder.encode(), None, 0x1000, None))  # MS_BIND
+            root = os.open(folder, os.O_PATH)
+            succeed(libc.umount2(folder.encode(), 2))  # MNT_DETACH
+        os.execv(f"/proc/self/fd/{root}{path}", arguments)
 
     # Of its own, as root can make it; nothing in it is changed.
     def leave_mount_namespace():

@@ -8,7 +8,8 @@ extension KernelSessionTests {
     @Suite(.serialized) struct EventTests {
         @Test func `listening, identification and refusal are told in order`() async throws {
             var told: AsyncStream<KernelEvent>?
-            var expected: [KernelEvent] = []
+            var expected: [KernelEvent] = [], expectedNotices: [KernelNotice] = []
+            var noticed: AsyncStream<KernelNotice>?
             try Room.with { room in
                 try room.install(Selector(userIDs: [1001]))
                 let workload = try room.start("server.py")
@@ -19,13 +20,17 @@ extension KernelSessionTests {
                 _ = try workload.run("close")
                 _ = try workload.run("connect 127.0.0.1 \(Room.outboundPort)")
                 expected = [
+                    .listenerOpened(listener, process: key, identity: Room.identity), .listenerClosed(listener),
+                ]
+                let source = KernelRefusal.Source(userID: 1001, reason: .directDial, identity: .none)
+                expectedNotices = [
                     .identified(key, Room.identity),
-                    .listenerOpened(listener, process: key, identity: Room.identity),
-                    .listenerClosed(listener),
-                    .refused(key, destination: proxy, .directDial),
+                    .refused(KernelRefusal(process: key, destination: proxy, source: source, count: 1)),
                 ]
                 told = room.kernel.events
+                noticed = room.kernel.notices
                 #expect(room.kernel.statistics().eventsLost == 0)
+                #expect(room.kernel.statistics().noticesLost == 0)
             }
             var seen: [KernelEvent] = []
             for await event in try #require(told) {
@@ -33,6 +38,65 @@ extension KernelSessionTests {
                 if seen.count == expected.count { break }
             }
             #expect(seen == expected)
+            var notices: [KernelNotice] = []
+            for await notice in try #require(noticed) {
+                notices.append(notice)
+                if notices.count == expectedNotices.count { break }
+            }
+            #expect(notices == expectedNotices)
+        }
+
+        /// What any local user can do, as fast as he can.
+        @Test func `a hundred thousand refusals displace no listener, and are told of once a second`() async throws {
+            let dials: UInt64 = 100_000
+            var told: AsyncStream<KernelEvent>?, noticed: AsyncStream<KernelNotice>?
+            var opened: [KernelEvent] = []
+            var longest = 0
+            try Room.with { room in
+                try room.install(Selector(commandLines: [["python3", "server.py"]]))
+                let server = try room.start("server.py"), stranger = try room.start("stranger.py", userID: 1002)
+                let key = try #require(room.kernel.facts(of: server.pid)?.key)
+                let begin = ContinuousClock.now
+                try stranger.send("dial_often 127.0.0.1 \(Room.outboundPort) \(dials)")
+                for port in 9000..<9020 {
+                    _ = try server.run("listen 127.0.0.1 \(port)")
+                    opened.append(
+                        .listenerOpened(
+                            try InternetEndpoint("127.0.0.1 \(port)"), process: key, identity: Room.identity))
+                }
+                #expect(try stranger.answer() == "EPERM \(dials)")
+                longest = Int((ContinuousClock.now - begin) / .seconds(1)) + 2
+                let source = KernelRefusal.Source(userID: 1002, reason: .directDial, identity: .none)
+                #expect(room.kernel.refusalCounts() == [source: dials])
+                #expect(room.kernel.statistics().refusals == dials)
+                #expect(room.kernel.statistics().eventsLost == 0 && room.kernel.statistics().noticesLost == 0)
+                told = room.kernel.events
+                noticed = room.kernel.notices
+            }
+            var seen: [KernelEvent] = []
+            for await event in try #require(told) {
+                if case .listenerOpened = event { seen.append(event) }
+                if seen.count == opened.count { break }
+            }
+            #expect(seen == opened)
+            var refusals = 0
+            for await notice in try #require(noticed) { if case .refused = notice { refusals += 1 } }
+            #expect((1...longest).contains(refusals), "told of \(refusals) times in \(longest) seconds")
+        }
+
+        @Test func `with more sources than there is room for all are counted, some of them together`() throws {
+            try Room.with { room in
+                let root = try room.start("root.py", userID: 0)
+                let sources = 1100
+                #expect(
+                    try root.run("dial_as_many 127.0.0.1 \(Room.outboundPort) \(sources)") == "EPERM \(sources)")
+                let counts = room.kernel.refusalCounts()
+                #expect(counts.values.reduce(0, +) == UInt64(sources))
+                #expect(counts.count <= 1024 + KernelRefusal.Reason.allCases.count)
+                #expect(counts.contains { $0.key.userID == nil })
+                try room.kernel.forgetRefusals(of: counts.keys)
+                #expect(room.kernel.refusalCounts().allSatisfy { $0.key.userID == nil })
+            }
         }
     }
 }

@@ -56,6 +56,33 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `names and words that are not UTF-8 are told as bytes, and selectors name them`() throws {
+            try Room.with { room in
+                let name = #"caf\xe9"#, words = ["witness", #"a\xffb"#, "c\u{1b}\nd"]
+                let selector = Selector(conditions: [
+                    .name: Condition(anyOf: [.text(name)]), .argument(1): Condition(anyOf: [.prefix(#"a\xff"#)]),
+                    .commandLine: Condition(anyOf: [.words(Array(words.prefix(2)), lastIsPrefix: false)]),
+                ])
+                try room.install(selector)
+                let workload = try room.start("other.py")
+                let path = room.folder.path() + "/" + name
+                #expect(link(try Witness.install(as: "witness", in: room.folder), path.kernelName) == 0)
+                defer { unlink(path.kernelName) }
+                try workload.become("become_bytes " + ([path] + words).map(Self.digits).joined(separator: " "))
+                #expect(try room.identity(workload) == Room.identity)
+                let facts = try #require(room.kernel.facts(of: workload.pid), "its name hides it")
+                #expect(facts.name == name && facts.arguments == words)
+                #expect(facts.executable.path.hasSuffix("/" + name))
+                #expect(selector.matches(facts))
+                #expect(
+                    try ProcessFiles(of: workload.pid).file(at: facts.executable.path).path == facts.executable.path)
+            }
+        }
+
+        private static func digits(_ text: String) -> String {
+            text.namedBytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+
         @Test func `an exec that fails changes nothing`() throws {
             try Room.with { room in
                 try room.install(agent)

@@ -57,8 +57,13 @@ extension Room {
     /// In a network namespace that there is not.
     func fill<Value: BitwiseCopyable>(_ map: String, _ value: Value) throws -> FilledTable<place, Value> {
         try FilledTable(map, of: self, value: value) { number in
-            place(netns_cookie: 1 << 60 + UInt64(number), endpoint: endpoint(), reserved: 0)
+            place(netns_cookie: 1 << 60 + UInt64(number), endpoint: endpoint(), ipv6_only: 0)
         }
+    }
+
+    /// Cookies that no socket has.
+    func fillListeners() throws -> FilledTable<UInt64, listener> {
+        try FilledTable("listeners", of: self, value: listener()) { 1 << 60 + UInt64($0) }
     }
 
     func fillAnswers() throws -> FilledTable<process_key, user_space_answer> {

@@ -1,4 +1,5 @@
 import Foundation
+import KernelABI
 import Testing
 import Workloads
 
@@ -21,7 +22,7 @@ extension KernelSessionTests {
                 try room.install(server)
                 let workload = try room.start("server.py")
                 #expect(try workload.run("listen \(bound) 9000 \(family)") == "listening")
-                #expect(try room.kernel.listeners().map(\.identity) == [Room.identity])
+                #expect(room.kernel.listeners().map(\.identity) == [Room.identity])
 
                 let endpoint = try InternetEndpoint("\(dialled) 9000")
                 let client = try Socket(family: endpoint)
@@ -65,8 +66,8 @@ extension KernelSessionTests {
                 let workload = try room.start("server.py")
                 #expect(try workload.run("listen 0.0.0.0 9000") == "listening")
                 let endpoint = try InternetEndpoint("10.99.0.1 9000")
-                let listener = try #require(room.kernel.listeners().first)
                 for identity in [IdentityHandle.none, Room.identity, .none] {
+                    let listener = try #require(room.kernel.listeners().first)
                     try room.kernel.setListenerIdentity(listener, identity)
                     let client = try Socket(family: endpoint)
                     try workload.send(identity == .none ? "accept" : "accept 3")
@@ -95,9 +96,13 @@ extension KernelSessionTests {
                 #expect(try workload.run("listen 0.0.0.0 9000") == "listening")
                 let key = try #require(room.kernel.facts(of: workload.pid)?.key)
                 #expect(try workload.run("close") == "closed")
-                #expect(try room.kernel.listeners().map(\.process) == [key])
+                #expect(room.kernel.listeners().map(\.process) == [key])
+                let endpoint = try InternetEndpoint("10.99.0.1 9000")
+                try Socket(family: endpoint).connect(to: endpoint)
+                #expect(try room.proxy[2].accepted().localPort == 9000)
                 #expect(try workload.run("close") == "closed")
-                #expect(try room.kernel.listeners() == [])
+                #expect(room.kernel.listeners() == [])
+                #expect(try room.count("places", place()) == 0)
             }
         }
     }

@@ -59,7 +59,7 @@ import Workloads
             let other = Selector(userIDs: [1002], commandLines: [["python3", "agent.py"]])
             var slots = Array(repeating: SelectorProgram.Slot(selector: other, workloadID: "other"), count: 4095)
             slots.append(.init(selector: Selector(commandLines: [["python3"]]), workloadID: "any"))
-            let handles = ["other": IdentityHandle(rawValue: 9), "any": Room.identity]
+            let handles: [WorkloadName: IdentityHandle] = ["other": .init(rawValue: 9), "any": Room.identity]
             try room.kernel.install(SelectorProgram(slots: slots), handles: handles)
             #expect(try room.dial(room.start("agent.py")).flow?.identity == Room.identity)
         }
@@ -141,8 +141,8 @@ import Workloads
             try room.kernel.setDestinations([])
             let workload = try room.start("agent.py"), other = try room.start("other.py")
             let kept = [try room.connect(workload), try room.connect(other)]
-            #expect(try room.kernel.destroySockets(of: [IdentityHandle(rawValue: 8)]) == 0)
-            #expect(try room.kernel.destroySockets(of: [Room.identity]) == 1)
+            #expect(try room.kernel.destroySockets { $0.identity == IdentityHandle(rawValue: 8) } == 0)
+            #expect(try room.kernel.destroySockets { $0.identity == Room.identity } == 1)
             kept[1].send("still here")
             #expect(try workload.run("receive") == "error ECONNABORTED")
             #expect(try other.run("receive") == "still here")
@@ -205,7 +205,8 @@ import Workloads
                 try room.install(agent)
                 #expect(try room.dial(workload).isRedirected)
                 try room.install(Selector(userIDs: [1002]))
-                #expect(try room.dial(workload) == .direct)
+                // It takes itself for protected still.
+                #expect(try room.dial(workload) == .failed("error EPERM"))
             }
         }
     }
@@ -231,19 +232,20 @@ import Workloads
             #expect(try workload.run("unshare") == "0")
             #expect(try room.dial(workload) == .failed("error EHOSTUNREACH"))
             #expect(try workload.run("listen 127.0.0.1 9000") == "error EPERM")
-            #expect(try room.kernel.listeners() == [])
+            #expect(room.kernel.listeners() == [])
         }
     }
 
     @Test func `a second session adopts maps and links`() throws {
-        try Room.with { room in
+        try Room.with(ownObject: true) { room in
             try room.install(agent)
             try room.kernel.storeCredentials([1, 2, 3])
             let workload = try room.start("agent.py")
             let before = try room.pinnedLinks()
             // These cannot be changed in place: a new one is attached before the old one goes.
             let tracepoints =
-                ["process_executed", "process_forked", "process_exited", "cgroup_removed"] + LSMGuard.programs
+                ["process_executed", "process_forked", "process_exited", "cgroup_removed", "socket_changed"]
+                + LSMGuard.programs
             #expect(before.keys.contains { $0.hasPrefix("steer-") })
 
             let second = try KernelSession.open(room.configuration)
@@ -293,7 +295,7 @@ import Workloads
     }
 
     @Test func `pins of another version are named as such, and nothing is changed`() throws {
-        try Room.with { room in
+        try Room.with(ownObject: true) { room in
             try room.install(agent)
             let pins = room.configuration.pinDirectory
             #expect(rename(pins + "/destinations", pins + "/kept") == 0)

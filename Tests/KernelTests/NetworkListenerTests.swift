@@ -19,7 +19,7 @@ extension KernelSessionTests {
                 let (second, networkB) = try room.startElsewhere("server.py")
                 let networks = [networkA, networkB], proxies = try networks.map(room.serve)
                 for workload in [first, second] { #expect(try workload.run("listen \(place)") == "listening") }
-                let known = try room.kernel.listeners()
+                let known = room.kernel.listeners()
                 #expect(Set(known.map(\.network)) == Set(networks.map(\.cookie)))
                 #expect(known.map(\.identity) == [Room.identity, Room.identity])
                 for (network, proxy) in zip(networks, proxies) {
@@ -107,7 +107,7 @@ extension KernelSessionTests {
                 try room.kernel.forgetEndedNetworks()
                 #expect(access(pin, F_OK) == -1)
                 #expect(!room.kernel.servedNetworks.contains(cookie))
-                #expect(try room.kernel.listeners() == [])
+                #expect(room.kernel.listeners() == [])
             }
         }
 
@@ -116,7 +116,7 @@ extension KernelSessionTests {
             try Room.with { room in
                 try room.install(Selector(names: ["python3"]))
                 let resident = try room.start("resident.py"), mover = try room.start("mover.py", userID: 0)
-                let answering = try room.answerSteadily()
+                let answering = room.answerSteadily()
                 let managed = "\(Room.managedIPv4) \(Room.managedPort)"
                 #expect(try resident.run("dial_steadily \(managed)") == "dialling")
                 let descriptors = try room.openDescriptors()
@@ -147,7 +147,7 @@ extension Room {
         let (workload, network) = try startElsewhere(script)
         let proxy = try serve(network)
         #expect(try workload.run("listen 127.0.0.1 9000") == "listening")
-        #expect(try kernel.listeners().map(\.network) == [network.cookie])
+        #expect(kernel.listeners().map(\.network) == [network.cookie])
         withExtendedLifetime(proxy) { workload.stop() }
         return network.cookie
     }
@@ -167,7 +167,7 @@ extension Room {
     }
 
     /// A thread that answers whatever arrives at the proxy's own listener.
-    fileprivate func answerSteadily() throws -> SteadyAnswer { SteadyAnswer(proxy[0].descriptor) }
+    fileprivate func answerSteadily() -> SteadyAnswer { SteadyAnswer(proxy[0].descriptor) }
 }
 
 private final class SteadyAnswer: Sendable {

@@ -12,7 +12,8 @@ extension KernelSessionTests {
 
         @Test func `a process in a namespace that is not served is told of, and refused`() async throws {
             var told: AsyncStream<KernelEvent>?
-            var expected: [KernelEvent] = []
+            var expected: [KernelEvent] = [], expectedNotices: [KernelNotice] = []
+            var noticed: AsyncStream<KernelNotice>?
             try Room.with { room in
                 try room.install(agent)
                 let (workload, network) = try room.startElsewhere("agent.py")
@@ -20,15 +21,17 @@ extension KernelSessionTests {
                 #expect(try room.dial(workload) == .failed("error EHOSTUNREACH"))
                 let destination = try InternetEndpoint("\(Room.managedIPv4) \(Room.managedPort)")
                 try workload.become("become /usr/bin/python3 python3 agent.py")
-                expected = [
+                expected = [.unserved(key, network: network.cookie), .unserved(key, network: network.cookie)]
+                let source = KernelRefusal.Source(
+                    userID: 0, reason: .namespaceNotServed, identity: Room.identity)
+                expectedNotices = [
                     .identified(key, Room.identity),
-                    .unserved(key, network: network.cookie),
-                    .refused(key, destination: destination, .namespaceNotServed),
+                    .refused(KernelRefusal(process: key, destination: destination, source: source, count: 1)),
                     // Another image may be somebody else.
                     .identified(key, Room.identity),
-                    .unserved(key, network: network.cookie),
                 ]
                 told = room.kernel.events
+                noticed = room.kernel.notices
             }
             var seen: [KernelEvent] = []
             for await event in try #require(told) {
@@ -36,6 +39,27 @@ extension KernelSessionTests {
                 if seen.count == expected.count { break }
             }
             #expect(seen == expected)
+            var notices: [KernelNotice] = []
+            for await notice in try #require(noticed) { notices.append(notice) }
+            #expect(notices == expectedNotices)
+        }
+
+        /// Whoever makes a user namespace can give any address to the network namespaces in it.
+        @Test func `a namespace of a user namespace is told from the host's`() throws {
+            try Room.with { room in
+                #expect(try NetworkNamespace.current().belongsToInitialUserNamespace())
+                let here = try NetworkNamespace.current().inode
+                for (options, isHosts) in [(["--net"], true), (["--user", "--net"], false)] {
+                    let process = Process()
+                    process.executableURL = URL(filePath: "/usr/bin/unshare")
+                    process.arguments = options + ["/usr/bin/sleep", "60"]
+                    try process.run()
+                    defer { process.terminate() }
+                    while NetworkNamespace.inode(ofPID: process.processIdentifier) == here { usleep(1000) }
+                    let namespace = try NetworkNamespace.of(pid: process.processIdentifier)
+                    #expect(try namespace.belongsToInitialUserNamespace() == isHosts)
+                }
+            }
         }
 
         @Test func `a process elsewhere dials what is not managed, served or not`() throws {

@@ -1,4 +1,6 @@
 import Foundation
+import KernelABI
+import SPIFFE
 import Testing
 import Workloads
 
@@ -31,6 +33,16 @@ extension KernelSessionTests {
                 #expect(facts.arguments == expected.arguments)
                 #expect(!facts.argumentsTruncated)
                 #expect(facts.executable == expected.executable)
+                #expect(facts.parentPID == getpid())
+            }
+        }
+
+        @Test func `an older process whose first thread has ended is who it would be`() throws {
+            try Room.with(older: ["agent.py": ["retire"]]) { room in
+                try room.install(agent)
+                #expect(try room.identity(room.workloads[0]) == Room.identity)
+                let facts = try #require(room.kernel.facts(of: room.workloads[0].pid))
+                #expect(facts.predatesAgent && facts.arguments == ["python3", "agent.py"])
                 #expect(facts.parentPID == getpid())
             }
         }
@@ -79,7 +91,7 @@ extension KernelSessionTests {
         func `a listener older than the kernel part is known`(_ bound: String, _ family: String) throws {
             try Room.with(older: ["agent.py": ["listen \(bound) 9000 \(family)"]]) { room in
                 try room.install(agent)
-                let listener = try #require(try room.kernel.listeners().first { $0.endpoint.port == 9000 })
+                let listener = try #require(room.kernel.listeners().first { $0.endpoint.port == 9000 })
                 #expect(try listener.endpoint == InternetEndpoint("\(bound) 9000"))
                 #expect(listener.process.pid == room.workloads[0].pid)
                 #expect(listener.servesIPv6Only == (family == "6only"))
@@ -90,16 +102,16 @@ extension KernelSessionTests {
         @Test func `a listener outside the scope, older than the kernel part or not, is not known`() throws {
             try Room.with(older: ["agent.py": ["listen 0.0.0.0 9000"]], olderOutside: true) { room in
                 #expect(room.kernel.facts(of: room.workloads[0].pid)?.predatesAgent == true)
-                #expect(try room.kernel.listeners() == [])
+                #expect(room.kernel.listeners() == [])
                 let outsider = try room.outsider()
                 #expect(try outsider.run("listen 0.0.0.0 9001") == "listening")
-                #expect(try room.kernel.listeners() == [])
+                #expect(room.kernel.listeners() == [])
             }
         }
 
         @Test func `the agent's own listeners are none of those that are known`() throws {
             try Room.with { room in
-                let known = try room.kernel.listeners()
+                let known = room.kernel.listeners()
                 #expect(!known.contains { $0.process.pid == getpid() })
             }
         }
@@ -109,7 +121,7 @@ extension KernelSessionTests {
                 try room.install(agent)
                 let endpoint = try InternetEndpoint("10.99.0.1 9000")
                 // The policy came after the listener: giving it its identity is the agent's part.
-                let listener = try #require(try room.kernel.listeners().first)
+                let listener = try #require(room.kernel.listeners().first)
                 #expect(listener.identity == .undecided)
                 try room.kernel.setListenerIdentity(listener, Room.identity)
                 let client = try Socket(family: endpoint)
@@ -118,14 +130,51 @@ extension KernelSessionTests {
             }
         }
 
-        @Test func `a listener older than the kernel part is gone when it closes`() throws {
+        /// The attack: to take the port of a service that was there before the agent, and with it its identity.
+        @Test func `whoever takes the port of an older listener has nothing of it`() throws {
             try Room.with(older: ["agent.py": ["listen 0.0.0.0 9000"]]) { room in
-                let known = try room.kernel.listeners()
+                try room.install(agent)
+                let known = room.kernel.listeners()
                 #expect(known.map(\.process.pid) == [room.workloads[0].pid])
-                #expect(try !room.kernel.forgetClosedListeners(in: .current()))
+                try room.kernel.setListenerIdentity(try #require(known.first), Room.identity)
                 #expect(try room.workloads[0].run("close") == "closed")
-                #expect(try room.kernel.forgetClosedListeners(in: .current()))
-                #expect(try room.kernel.listeners() == [])
+                #expect(room.kernel.listeners() == [])
+
+                let stranger = try room.start("agent.py", userID: 1002)
+                #expect(try stranger.run("listen 0.0.0.0 9000") == "listening")
+                #expect(room.kernel.listeners().map(\.identity) == [.none])
+                #expect(try room.reaches(stranger, at: "10.99.0.1 9000"))
+                // Nor is it asked on behalf of a client of the workload.
+                let endpoint = try InternetEndpoint("10.99.0.1 9000")
+                let upstream = try Socket(family: endpoint)
+                try room.kernel.prepareUpstream(fd: upstream.descriptor, client: endpoint)
+                #expect(throws: POSIXError(.ECONNREFUSED)) { try upstream.connect(to: endpoint) }
+            }
+        }
+
+        @Test func `of two older sockets at one place each is followed by itself`() throws {
+            let listen = "listen 0.0.0.0 9000"
+            try Room.with(older: ["agent.py": [listen, listen], "other.py": [listen]]) { room in
+                try room.install(agent)
+                #expect(room.kernel.listeners().count == 3)
+                for expected in [2, 1] {
+                    #expect(try room.workloads[0].run("close") == "closed")
+                    #expect(room.kernel.listeners().count == expected)
+                }
+                #expect(room.kernel.listeners().map(\.process.pid) == [room.workloads[1].pid])
+                #expect(throws: POSIXError(.ECONNREFUSED)) { try room.connect(to: "10.99.0.1 9000") }
+                #expect(try room.workloads[1].run("close") == "closed")
+                #expect(try room.count("places", place()) == 0)
+            }
+        }
+
+        @Test func `an older listener that is shut down, and not closed, is none`() throws {
+            try Room.with(older: ["agent.py": ["listen 0.0.0.0 9000"]]) { room in
+                try room.install(agent)
+                #expect(try room.workloads[0].run("shut_down") == "shut down")
+                #expect(room.kernel.listeners() == [])
+                #expect(try room.workloads[0].run("listen_again") == "listening")
+                #expect(room.kernel.listeners().map(\.foundRunning) == [false])
             }
         }
     }

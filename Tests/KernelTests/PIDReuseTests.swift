@@ -71,11 +71,11 @@ extension KernelSessionTests {
                 let workload = try room.start("agent.py", userID: 0)
                 #expect(try workload.run("listen 0.0.0.0 9000") == "listening")
                 let maker = try room.startWitness(userID: 0)
-                let old = try room.kernel.listeners().map(\.process.pid)
+                let old = room.kernel.listeners().map(\.process.pid)
                 #expect(old == [workload.pid])
                 workload.stop()
                 #expect(try maker.run("reborn \(workload.pid)") == "reborn \(workload.pid)")
-                #expect(try room.kernel.listeners() == [])
+                #expect(room.kernel.listeners() == [])
             }
         }
     }

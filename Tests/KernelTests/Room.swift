@@ -32,19 +32,26 @@ final class Room {
     /// - Parameters:
     ///   - older: scripts that run, as 1001, before the kernel part is loaded, each after these commands.
     ///   - olderOutside: whether these are out of scope.
+    ///   - ownObject: whether the kernel part is loaded for this room alone, as another session shares its maps or they are
+    ///     filled.
     static func with(
-        older: KeyValuePairs<String, [String]> = [:], olderOutside: Bool = false, _ body: (Room) throws -> Void,
+        older: KeyValuePairs<String, [String]> = [:], olderOutside: Bool = false, ownObject: Bool = false,
+        _ body: (Room) throws -> Void,
     ) throws {
         try #require(geteuid() == 0, "these tests load BPF programs: run them as root")
         let surroundings = try Surroundings()
         defer { surroundings.remove() }
         try surroundings.enter()
-        let room = try Room(surroundings, older: older, outside: olderOutside)
+        let open = ownObject ? KernelSession.open : SharedObject.open
+        let room = try Room(surroundings, older: older, outside: olderOutside, open: open)
         defer { room.leave() }
         try body(room)
     }
 
-    private init(_ surroundings: Surroundings, older: KeyValuePairs<String, [String]>, outside: Bool) throws {
+    private init(
+        _ surroundings: Surroundings, older: KeyValuePairs<String, [String]>, outside: Bool,
+        open: (KernelConfiguration) throws -> KernelSession,
+    ) throws {
         folder = surroundings.folder
         outer = surroundings.outer
         configuration = KernelConfiguration(
@@ -61,7 +68,7 @@ final class Room {
             for command in commands { _ = try workload.run(command) }
             return workload
         }
-        kernel = try KernelSession.open(configuration)
+        kernel = try open(configuration)
         try kernel.setDestinations([
             InternetEndpoint("\(Self.managedIPv4) \(Self.managedPort)"),
             InternetEndpoint("\(Self.managedIPv6) \(Self.managedPort)"),
@@ -104,6 +111,13 @@ final class Room {
 
     func start(_ script: String, userID: UInt32 = 1001) throws -> Workload {
         let workload = try Workload(script, userID: userID, folder: folder)
+        workloads.append(workload)
+        return workload
+    }
+
+    /// Any program that answers commands.
+    func start(_ command: [String], userID: UInt32) throws -> Workload {
+        let workload = try Workload(command, userID: userID, folder: folder)
         workloads.append(workload)
         return workload
     }
@@ -156,7 +170,8 @@ final class Room {
         return ["direct ", "direct ::ffff:"].contains { $0 + peers[max(0, listener)] == answer }
     }
 
-    /// Whom the kernel part takes a workload for, as it dials; `.none` is a direct connection.
+    /// Whom the kernel part takes a workload for, as it dials; `.none` is a direct connection, or one that is refused
+    /// because it was somebody by a former policy.
     ///
     /// - Throws: where there is no connection at all, or one to the proxy that nobody owns.
     func identity(
@@ -164,11 +179,17 @@ final class Room {
     ) throws
         -> IdentityHandle
     {
+        let before = refusedAsDisowned
         switch try dial(workload, command) {
         case .redirected(let flow?, _): return flow.identity
+        case .failed("error EPERM") where refusedAsDisowned > before: return .none
         case .direct: return .none
         case let arrival: throw arrival
         }
+    }
+
+    private var refusedAsDisowned: UInt64 {
+        kernel.refusalCounts().filter { $0.key.reason == .disowned }.values.reduce(0, +)
     }
 
     /// A connection that stays open: the far end of it.

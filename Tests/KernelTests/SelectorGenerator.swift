@@ -29,24 +29,28 @@ struct SelectorGenerator {
 extension SelectorGenerator {
     static let fixedKeys: [SelectorKey] = [
         .userID, .realUserID, .groupID, .realGroupID, .additionalGroupID, .name, .commandLine, .binaryPath, .cgroup,
-        .systemdUnit, .binaryHash, .scriptPath, .scriptHash, .parent, .ancestor,
+        .systemdUnit, .host, .binaryHash, .scriptPath, .scriptHash, .parent, .ancestor,
     ]
 
     private mutating func number() -> UInt32 { one(of: [0, 1, 2, 3, .max - 1]) }
 
-    private mutating func name() -> String { one(of: ["a", "ab", "fifteen-letters", "fifteen-letter", "\u{e9}"]) }
+    private mutating func name() -> String {
+        one(of: ["a", "ab", "fifteen-letters", "fifteen-letter", "\u{e9}", "\\xe9", "\\x5cxe9"])
+    }
 
     /// Up to the longest a selector may ask for, and longer ones that begin with it.
     private mutating func word() -> String {
         next(24) == 0
             ? String(repeating: "x", count: one(of: [246, 247, 248, 260]))
-            : one(of: ["a", "ab", "abc", "b", "\u{e9}", "e\u{301}", "*"])
+            : one(of: ["a", "ab", "abc", "b", "\u{e9}", "e\u{301}", "*", "\\xc3", "\\xe9", "a\\", "a\\xff"])
     }
 
     private mutating func askedWord() -> String { String(decoding: word().utf8.prefix(247), as: UTF8.self) }
 
     private mutating func path() -> String {
-        one(of: ["/a", "/a/b", "/ab", "/b", "/" + String(repeating: "p", count: 246)])
+        one(of: [
+            "/a", "/a/b", "/ab", "/b", "/a/python3.11", "/node", "/node_x", "/" + String(repeating: "p", count: 246),
+        ])
     }
 
     private mutating func unit() -> String { one(of: ["a.service", "ab.service", "a.scope", "user@1.service"]) }
@@ -60,7 +64,8 @@ extension SelectorGenerator {
 
 extension SelectorGenerator {
     /// A selector at each of `count` slots; where `slots` are given, those elsewhere match nobody.
-    mutating func program(_ count: Int, reachable slots: Set<Int>? = nil, identities: [String]) -> SelectorProgram {
+    mutating func program(_ count: Int, reachable slots: Set<Int>? = nil, identities: [WorkloadName]) -> SelectorProgram
+    {
         argumentIndexes = some(1 + next(SelectorProgram.maximumArgumentIndexes)) {
             $0.one(of: [0, 1, 2, 3, 4, 5, 6, 63])
         }
@@ -103,6 +108,7 @@ extension SelectorGenerator {
         switch key {
         case _ where key.isNumeric: .number(number())
         case .binaryHash, .scriptHash: .text(hash())
+        case .host: .text(one(of: ["true", "false"]))
         case .commandLine: commandLine()
         case .binaryPath, .scriptPath, .cgroup: beginningOrWhole(path())
         case .parent, .ancestor: beginningOrWhole(id())
@@ -126,6 +132,12 @@ extension SelectorGenerator {
 
 extension SelectorGenerator {
     mutating func facts() -> ProcessFacts {
+        var facts = anyFacts()
+        facts.hidesProcesses = facts.userID == 3 && facts.groupID == 3
+        return facts
+    }
+
+    private mutating func anyFacts() -> ProcessFacts {
         ProcessFacts(
             key: ProcessKey(pid: 42, startTime: 7),
             userID: number(), realUserID: number(), groupID: number(), realGroupID: number(),
@@ -137,6 +149,7 @@ extension SelectorGenerator {
             script: next(3) == 0 ? nil : .init(path: path(), hash: next(3) == 0 ? nil : hash()),
             cgroup: path(), systemdUnit: next(3) == 0 ? nil : unit(),
             parentIdentity: next(3) == 0 ? nil : id(), ancestorIdentities: some(next(3)) { $0.id() },
+            isOnHost: next(2) == 0,
         )
     }
 

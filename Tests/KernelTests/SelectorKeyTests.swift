@@ -139,6 +139,51 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `a program of a mount namespace anybody can make is foreign, from wherever it is executed`() throws {
+            try Room.with { room in
+                let trusted = room.resolved("/usr/bin/python3")
+                let witness = try Witness.install(as: "witness", in: room.folder)
+                try room.install(.binaryPath, [.text(trusted)])
+                let maker = try room.start("maker.py", userID: 1002),
+                    attacker = try room.start("agent.py", userID: 1002)
+                #expect(try maker.run("leave_user_namespace 0") == "0")
+                #expect(try maker.run("cover_folder \(witness) \(trusted)") == "covered")
+                // In the host's mount namespace all along.
+                try attacker.become("become /proc/\(maker.pid)/root\(trusted) python3 agent.py")
+                let executable = try #require(room.kernel.facts(of: attacker.pid)?.executable)
+                #expect(executable.path == trusted)
+                #expect(executable.pathIsForeign)
+                #expect(try room.identity(attacker) == .none)
+            }
+        }
+
+        @Test func `a program of the host executed from a mount namespace anybody can make is foreign`() throws {
+            try Room.with { room in
+                let trusted = room.resolved("/usr/bin/python3")
+                let attacker = try room.start("agent.py", userID: 1002)
+                try room.install(.binaryPath, [.text(trusted)])
+                // Its libraries are the attacker's choice.
+                try attacker.become("leave_with \(trusted) python3 agent.py")
+                #expect(room.kernel.facts(of: attacker.pid)?.executable.pathIsForeign == true)
+                #expect(try room.identity(attacker) == .none)
+            }
+        }
+
+        @Test(arguments: ["tree", "unmounted"])
+        func `a program found by a mount that is in no mount namespace is foreign`(_ way: String) throws {
+            try Room.with { room in
+                let trusted = room.resolved("/usr/bin/python3"), aside = room.folder.appending(path: "aside")
+                try FileManager.default.createDirectory(at: aside, withIntermediateDirectories: false)
+                let workload = try room.start("agent.py", userID: 0)
+                try room.install(.binaryPath, [.text(trusted)])
+                try workload.become("become_beside \(way) \(aside.path()) \(trusted) python3 agent.py")
+                let executable = try #require(room.kernel.facts(of: workload.pid)?.executable)
+                #expect(executable.path == trusted)
+                #expect(executable.pathIsForeign)
+                #expect(try room.identity(workload) == .none)
+            }
+        }
+
         @Test func `in a mount namespace that root made below the same root the path counts`() throws {
             try Room.with { room in
                 let trusted = room.resolved("/usr/bin/python3")

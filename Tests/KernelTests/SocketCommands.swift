@@ -94,6 +94,33 @@ let socketCommands = #"""
         held[-1].connect((host, int(port)))
         return described(held[-1].getpeername())
 
+    # Without connect(): each datagram names its destination.
+    def send_datagram(host, port, family="4"):
+        with socket.socket(FAMILIES[family], socket.SOCK_DGRAM) as made:
+            return f"sent {made.sendto(b'hello', (host, int(port)))}"
+
+    def dial_on_device(device, host, port):
+        make()
+        held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        return dial(host, port)
+
+    def dial_often(host, port, count):
+        failures = set()
+        for _ in range(int(count)):
+            with socket.socket() as made:
+                failures.add(made.connect_ex((host, int(port))))
+        return f"{'+'.join(errno.errorcode.get(code, str(code)) for code in failures)} {count}"
+
+    # Each time as another user.
+    def dial_as_many(host, port, count):
+        failures = set()
+        for user in range(int(count)):
+            os.setresuid(20000 + user, 0, 0)
+            with socket.socket() as made:
+                failures.add(made.connect_ex((host, int(port))))
+        os.setresuid(0, 0, 0)
+        return f"{'+'.join(errno.errorcode.get(code, str(code)) for code in failures)} {count}"
+
     # Connects again and again behind its other work, until it is told to stop.
     def dial_steadily(host, port):
         global dialling, failures, dialled
@@ -144,10 +171,26 @@ let socketCommands = #"""
         held[-1].listen(int(backlog))
         return "listening"
 
+    # SO_BINDTODEVICE, which needs no privilege where there is no device yet.
+    def listen_on(device, host, port):
+        make()
+        held[-1].settimeout(3)
+        held[-1].setsockopt(socket.SOL_SOCKET, 25, device.encode())
+        held[-1].bind((host, int(port)))
+        held[-1].listen()
+        return "listening"
+
     def listen_unbound():
         make()
         held[-1].listen()
         return str(held[-1].getsockname()[1])
+
+    def accept_and_hold(patience=PATIENCE):
+        held[-1].settimeout(int(patience))
+        accepted, _ = held[-1].accept()
+        accepted.settimeout(PATIENCE)
+        held.append(accepted)
+        return "accepted"
 
     def accept(patience=PATIENCE):
         held[-1].settimeout(int(patience))
@@ -184,6 +227,10 @@ let socketCommands = #"""
     def listen_again():
         held[-1].listen()
         return "listening"
+
+    def shut_down():
+        held[-1].shutdown(socket.SHUT_RDWR)
+        return "shut down"
 
     def receive():
         return held[-1].recv(100).decode()

@@ -15,8 +15,8 @@ extension Room {
         defer { close(socket) }
         let flows = try pinned("flows")
         defer { close(flows) }
-        var record = flow()
-        return bpf_map_lookup_elem(flows, &socket, &record) == 0 ? record : nil
+        var record = kept_flow()
+        return bpf_map_lookup_elem(flows, &socket, &record) == 0 ? record.flow : nil
     }
 
     /// Makes the kernel part forget a process, as if it were older than it.

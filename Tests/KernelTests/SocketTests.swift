@@ -61,10 +61,10 @@ extension KernelSessionTests {
                 let giver = try room.start("agent.py"), receiver = try room.start("other.py")
                 let far = try room.connect(giver)
                 try room.pass(from: giver, to: receiver)
-                #expect(try room.kernel.destroySockets(of: [Room.otherIdentity]) == 0)
+                #expect(try room.kernel.destroySockets { $0.identity == Room.otherIdentity } == 0)
                 far.send("still here")
                 #expect(try receiver.run("receive") == "still here")
-                #expect(try room.kernel.destroySockets(of: [Room.identity]) == 1)
+                #expect(try room.kernel.destroySockets { $0.identity == Room.identity } == 1)
                 #expect(try receiver.run("receive") == "error ECONNABORTED")
             }
         }

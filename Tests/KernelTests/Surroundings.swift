@@ -22,22 +22,30 @@ final class Surroundings {
         try FileManager.default.createDirectory(at: bpffs, withIntermediateDirectories: true)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path())
         try FileManager.default.createDirectory(atPath: cgroup, withIntermediateDirectories: false)
+        // Foundation makes a socket of its own for its first program, which is not to be in the test's namespace.
         try Self.run("/usr/bin/mount", "-t", "bpf", "bpf", bpffs.path())
     }
 
     func enter() throws {
-        try String(getpid()).write(toFile: cgroup + "/cgroup.procs", atomically: false, encoding: .utf8)
+        // In this order: nothing in scope is ever in the root namespace.
         guard Namespaces.leave() == 0 else { throw POSIXError(.EPERM) }
-        try Self.run("/usr/sbin/ip", "link", "set", "lo", "up")
-        try Self.run("/usr/sbin/ip", "address", "add", Room.managedIPv4 + "/32", "dev", "lo")
-        try Self.run("/usr/sbin/ip", "address", "add", Room.managedIPv6 + "/128", "dev", "lo", "nodad")
+        try String(getpid()).write(toFile: cgroup + "/cgroup.procs", atomically: false, encoding: .utf8)
+        let commands = """
+            link set lo up
+            address add \(Room.managedIPv4)/32 dev lo
+            address add \(Room.managedIPv6)/128 dev lo nodad
+
+            """
+        let batch = folder.appending(path: "ip")
+        try commands.write(to: batch, atomically: false, encoding: .utf8)
+        try Self.run("/usr/sbin/ip", "-batch", batch.path())
     }
 
     func remove() {
+        try? String(getpid()).write(toFile: outer.path + "/cgroup.procs", atomically: false, encoding: .utf8)
         _ = Namespaces.enter(outerNetwork)
         close(outerNetwork)
-        try? String(getpid()).write(toFile: outer.path + "/cgroup.procs", atomically: false, encoding: .utf8)
-        try? Self.run("/usr/bin/umount", bpffs.path())
+        umount(bpffs.path())
         rmdir(cgroup)
         try? FileManager.default.removeItem(at: folder)
     }

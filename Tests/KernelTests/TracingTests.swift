@@ -46,7 +46,7 @@ extension KernelSessionTests {
                 far.send("for the owner")
                 #expect(try thief.run("receive") == "for the owner")
                 // Cut off with its identity all the same.
-                #expect(try room.kernel.destroySockets(of: [Room.identity]) == 1)
+                #expect(try room.kernel.destroySockets { $0.identity == Room.identity } == 1)
                 #expect(try thief.run("receive") == "error ECONNABORTED")
             }
         }

@@ -95,7 +95,7 @@ import Workloads
 
     @Test func `connections are told oldest first, with their network, until they end`() async throws {
         let hosts = try await TwoHosts()
-        let source = try await hosts.client.proxy.bind(outboundPort: 0, in: RecordingNetwork(cookie: 7))
+        let source = try hosts.client.proxy.bind(outboundPort: 0, in: RecordingNetwork(cookie: 7))
         var ends: [Wire] = []
         for descriptors in [hosts.client.descriptors, source] {
             let wire = try await hosts.dial(from: descriptors)

@@ -29,9 +29,7 @@ import Workloads
         #expect(hosts.desk.introspections.count == 1)
     }
 
-    @Test(arguments: [
-        "X-Tidemark-Peer", "x-tidemark-peer", "X_Tidemark_Peer", "X-TIDEMARK_PEER", "x.tidemark.peer",
-    ])
+    @Test(arguments: ["X-Tidemark-Peer", "x-tidemark-peer", "X-TIDEMARK-PEER"])
     func `a forged caller is replaced by the real one`(_ spelling: String) async throws {
         let hosts = try await TwoHosts(resources: ["/mcp"])
         let agent = try hosts.authority.svid("weather-agent")
@@ -42,6 +40,47 @@ import Workloads
         let seen = try await hosts.application.connection().receive(through: "\r\n\r\n").lowercased()
         #expect(!seen.contains("admin"))
         #expect(seen.contains("\r\nx-tidemark-peer: \(hosts.agent)\r\n"))
+    }
+
+    @Test(arguments: [
+        "X_Tidemark_Peer: spiffe://prod.example/admin", "X-TIDEMARK_PEER: a", "Transfer_Encoding: chunked",
+        "Content_Length: 0", "Mcp_Session_Id: s",
+    ])
+    func `a header that servers fold onto another one is refused at both ends, with the rule`(
+        _ header: String
+    ) async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        let token = "Authorization: Bearer \(hosts.token(for: agent))\r\n"
+        for wire in [try await hosts.dial(), try await hosts.dialDirectly(as: agent)] {
+            let answer = try await Self.ask(wire, token + header + "\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.contains("is read as"))
+        }
+        #expect(hosts.application.waiting == 0)
+    }
+
+    @Test(arguments: ["GET", "DELETE", "POST"])
+    func `who forwarded a request is not for a peer to say`(_ method: String) async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        try await wire.send(
+            "\(method) /mcp HTTP/1.1\r\nHost: h\r\nForwarded: for=192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Real-IP: 192.0.2.1"
+                + "\r\nContent-Length: 0\r\nAuthorization: Bearer \(hosts.token(for: agent))\r\n\r\n")
+        let seen = try await hosts.application.connection().receive(through: "\r\n\r\n").lowercased()
+        #expect(!seen.contains("192.0.2.1") && seen.contains("content-length: 0\r\n"))
+    }
+
+    @Test func `a peer is told a code and no internals, the journal the reason`() async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        try await hosts.application.stop()
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        let answer = try await Self.ask(wire, "Authorization: Bearer \(hosts.token(for: agent))\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 502 ") && answer.contains("upstream_failed"))
+        #expect(!answer.contains("127.0.0.1") && !answer.contains("errno"))
+        let entry = try await hosts.server.journal.entry(.requestInbound, allowed: false)
+        #expect(entry.reason.contains("127.0.0.1"))
     }
 
     @Test func `a stolen token is worth nothing over another certificate`() async throws {

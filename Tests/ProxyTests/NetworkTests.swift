@@ -23,8 +23,8 @@ import Testing
                 try await wire.receive(through: "}")
             }
             wire.close()
-            source = try await hosts.client.proxy.bind(outboundPort: 0, in: agents)
-            target = try await hosts.server.proxy.bind(outboundPort: 0, in: tools)
+            source = try hosts.client.proxy.bind(outboundPort: 0, in: agents)
+            target = try hosts.server.proxy.bind(outboundPort: 0, in: tools)
         }
 
         func dial() async throws -> Wire { try await hosts.dial(from: source, to: target) }
@@ -97,7 +97,7 @@ import Testing
         let (other, server) = try await Self.carry(apart.hosts.dial(), apart.hosts)
         let stranger = try apart.hosts.authority.svid("stranger").id
         apart.hosts.client.routes.change { $0.elsewhere = [7: stranger] }
-        #expect(await apart.hosts.client.proxy.reevaluate() == 1)
+        #expect(apart.hosts.client.proxy.reevaluate() == 1)
         #expect(try await client.end() == .reset)
         try await other.send("still here")
         try await server.receive(through: "still here")
@@ -134,12 +134,12 @@ import Testing
 
     @Test func `a network is bound once, and again after it was unbound`() async throws {
         let apart = try await Apart()
-        await #expect { try await apart.hosts.client.proxy.bind(outboundPort: 0, in: apart.agents) } throws: { error in
+        #expect { try apart.hosts.client.proxy.bind(outboundPort: 0, in: apart.agents) } throws: { error in
             "\(error)".hasPrefix("network 7 is served already")
         }
         apart.hosts.client.proxy.unbind(network: 7)
         let port = apart.source.outboundPort
-        let again = try await apart.hosts.client.proxy.bind(outboundPort: port, in: apart.agents)
+        let again = try apart.hosts.client.proxy.bind(outboundPort: port, in: apart.agents)
         #expect(again.outboundPort == port)
         _ = try await Self.carry(apart.hosts.dial(from: again, to: apart.target), apart.hosts)
     }
@@ -149,7 +149,7 @@ import Testing
         let (client, server) = try await apart.live()
         for cookie in UInt64(100)..<150 {
             let network = RecordingNetwork(cookie: cookie)
-            let source = try await apart.hosts.client.proxy.bind(outboundPort: 0, in: network)
+            let source = try apart.hosts.client.proxy.bind(outboundPort: 0, in: network)
             let (wire, _) = try await Self.carry(apart.hosts.dial(from: source), apart.hosts)
             #expect(apart.hosts.client.proxy.unbind(network: cookie, cut: true) == 1)
             #expect(try await wire.end() == .reset)

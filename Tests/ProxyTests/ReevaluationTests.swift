@@ -1,3 +1,4 @@
+import Foundation
 import Proxy
 import SPIFFE
 import Testing
@@ -6,17 +7,30 @@ import Workloads
 @Suite("Re-evaluation") struct ReevaluationTests {
     @Test func `a policy that changed nothing cuts nothing`() async throws {
         let (hosts, wire, server) = try await Self.live()
-        #expect(await hosts.client.proxy.reevaluate() == 0)
-        #expect(await hosts.server.proxy.reevaluate() == 0)
+        #expect(hosts.client.proxy.reevaluate() == 0)
+        #expect(hosts.server.proxy.reevaluate() == 0)
         try await wire.send("still here")
         try await server.receive(through: "still here")
+    }
+
+    @Test func `a server that has closed its listener keeps its connections as long as it is somebody`() async throws {
+        let (hosts, wire, server) = try await Self.live()
+        hosts.server.routes.change { ($0.listener, $0.isDraining) = (nil, true) }
+        #expect(hosts.server.proxy.reevaluate() == 0)
+        try await wire.send("last words")
+        try await server.receive(through: "last words")
+        let withdrawn = PeerPolicy(trustDomain: hosts.authority.trustDomain, withdrawn: [hosts.tool])
+        hosts.server.routes.change { $0.inboundPeers = withdrawn }
+        #expect(hosts.server.proxy.reevaluate() == 1)
+        hosts.server.routes.change { $0.isDraining = false }
+        #expect(try await wire.end() == .reset)
     }
 
     @Test func `a withdrawn identity loses its live connection at its own host`() async throws {
         let (hosts, wire, server) = try await Self.live()
         let withdrawn = PeerPolicy(trustDomain: hosts.authority.trustDomain, withdrawn: [hosts.agent])
         hosts.client.routes.change { $0.outboundPeers = withdrawn }
-        #expect(await hosts.client.proxy.reevaluate() == 1)
+        #expect(hosts.client.proxy.reevaluate() == 1)
         #expect(try await wire.end() == .reset)
         #expect(try await server.end() == .reset)
         let entry = try await hosts.client.journal.entry(.connectionCut, allowed: false)
@@ -28,18 +42,46 @@ import Workloads
         let (hosts, wire, server) = try await Self.live()
         let withdrawn = PeerPolicy(trustDomain: hosts.authority.trustDomain, withdrawn: [hosts.agent])
         hosts.server.routes.change { $0.inboundPeers = withdrawn }
-        #expect(await hosts.server.proxy.reevaluate() == 1)
+        #expect(hosts.server.proxy.reevaluate() == 1)
         #expect(try await wire.end() == .reset)
         #expect(try await server.end() == .reset)
         let entry = try await hosts.server.journal.entry(.connectionCut, allowed: false)
         #expect(entry.peer == hosts.agent)
     }
 
+    @Test func `a live connection goes with the SVID it was opened with, though its identity is given again`()
+        async throws
+    {
+        let (hosts, wire, server) = try await Self.live()
+        let now = IssueTime(Date())
+        let policy = { (id: SPIFFEID, through: IssueTime) in
+            PeerPolicy(trustDomain: hosts.authority.trustDomain, withdrawn: Withdrawals(through: [id: through]))
+        }
+        // Earlier than the SVID's issue.
+        hosts.server.routes.change { $0.inboundPeers = policy(hosts.agent, IssueTime(seconds: now.seconds - 300)) }
+        #expect(hosts.server.proxy.reevaluate() == 0)
+        hosts.server.routes.change { $0.inboundPeers = policy(hosts.agent, now) }
+        #expect(hosts.server.proxy.reevaluate() == 1)
+        #expect(try await wire.end() == .reset)
+        #expect(try await server.end() == .reset)
+        let entry = try await hosts.server.journal.entry(.connectionCut, allowed: false)
+        #expect(entry.peer == hosts.agent && entry.reason.contains("were withdrawn"))
+    }
+
+    @Test func `a client cuts a live connection to a server whose SVID was withdrawn`() async throws {
+        let (hosts, wire, _) = try await Self.live()
+        let withdrawn = PeerPolicy(
+            trustDomain: hosts.authority.trustDomain, withdrawn: Withdrawals(through: [hosts.tool: IssueTime(Date())]))
+        hosts.client.routes.change { $0.outboundPeers = withdrawn }
+        #expect(hosts.client.proxy.reevaluate() == 1)
+        #expect(try await wire.end() == .reset)
+    }
+
     @Test func `a destination that becomes protected is not passed unseen any longer`() async throws {
         let (hosts, wire, _) = try await Self.live()
         let resource = try TwoHosts.resource("/mcp")
         hosts.server.routes.change { $0.resources = [resource] }
-        #expect(await hosts.server.proxy.reevaluate() == 1)
+        #expect(hosts.server.proxy.reevaluate() == 1)
         #expect(try await wire.end() == .reset)
     }
 
@@ -50,7 +92,7 @@ import Workloads
         try await wire.send("hello")
         try await hosts.application.connection().receive(through: "hello")
         hosts.server.routes.change { $0.tlsMode = .mutual }
-        #expect(await hosts.server.proxy.reevaluate() == 1)
+        #expect(hosts.server.proxy.reevaluate() == 1)
         #expect(try await wire.end() == .reset)
     }
 

@@ -14,6 +14,7 @@ final class FlowTable: FlowSource {
         /// Whoever asks waits, as for a process that is not decided yet.
         var areHeld = false
         var asked = 0
+        var objection: String?
     }
 
     private let answers = Mutex(Answers())
@@ -26,6 +27,11 @@ final class FlowTable: FlowSource {
     func hold() { answers.withLock { $0.areHeld = true } }
 
     func release() { answers.withLock { $0.areHeld = false } }
+
+    /// From now on processes are not any more who opened what they open.
+    func object(_ reason: String) { answers.withLock { $0.objection = reason } }
+
+    func objection(to opened: OpenedConnection) async -> String? { answers.withLock { $0.objection } }
 
     /// How many connections were asked about.
     var asked: Int { answers.withLock { $0.asked } }
@@ -51,7 +57,9 @@ final class FlowTable: FlowSource {
         return status == 0 ? UInt16(bytes[2]) << 8 | UInt16(bytes[3]) : nil
     }
 
-    func prepareUpstream(descriptor: CInt, client: SocketAddress) throws { prepared.withLock { $0.append(client) } }
+    func prepareUpstream(descriptor: CInt, client: SocketAddress, for workload: SPIFFEID?) throws {
+        prepared.withLock { $0.append(client) }
+    }
 
     var clientsAnnounced: [SocketAddress] { prepared.withLock { $0 } }
 }
@@ -79,8 +87,11 @@ final class RouteTable: RoutePolicy {
         var outboundPeers: PeerPolicy
         var inboundPeers: PeerPolicy
         var listener: SPIFFEID?
+        /// Nobody listens any more, and the connections of who did go on.
+        var isDraining = false
         var tlsMode = WorkloadIdentity.TLSMode.mutual
         var resources: [ProtectedResource] = []
+        var passage: Passage?
         /// Who listens in a network other than the host's, whatever `expected` and `listener` are.
         var elsewhere: [UInt64: SPIFFEID] = [:]
     }
@@ -94,7 +105,8 @@ final class RouteTable: RoutePolicy {
     func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
         rules.withLock { rules in
             let expected = rules.elsewhere[network] ?? rules.expected
-            return OutboundRoute(expected: expected, peers: rules.outboundPeers, resources: rules.resources)
+            return OutboundRoute(
+                expected: expected, peers: rules.outboundPeers, resources: rules.resources, passage: rules.passage)
         }
     }
 
@@ -105,6 +117,16 @@ final class RouteTable: RoutePolicy {
                     workload: workload, peers: rules.inboundPeers, tlsMode: rules.tlsMode, resources: rules.resources,
                 )
             }
+        }
+    }
+}
+
+extension RouteTable {
+    func inbound(draining workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> InboundRoute? {
+        rules.withLock { rules in
+            guard rules.isDraining, rules.listener == nil else { return nil }
+            return InboundRoute(
+                workload: workload, peers: rules.inboundPeers, tlsMode: rules.tlsMode, resources: rules.resources)
         }
     }
 }
@@ -172,6 +194,8 @@ final class RecordingNetwork: Network {
         made.withLock { $0 += 1 }
         return try HostNetwork(cookie: cookie).socket(family: family)
     }
+
+    func links() -> [CUnsignedInt] { HostNetwork.linksOfThread }
 
     var sockets: Int { made.withLock { $0 } }
 

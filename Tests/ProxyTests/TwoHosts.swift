@@ -40,7 +40,7 @@ final class TwoHosts: Sendable {
                 limits: limits, logger: Logger(label: "proxy"),
             )
             let proxy = LoopbackProxy(dependencies: dependencies, group: .singleton) { _ in application }
-            descriptors = try await proxy.bind(outboundPort: 0)
+            descriptors = try proxy.bind(outboundPort: 0)
             self.proxy = proxy
             running = Task { try await proxy.run() }
         }
@@ -51,8 +51,10 @@ final class TwoHosts: Sendable {
     /// - Parameters:
     ///   - resources: paths below the server's address that need a token.
     ///   - trusting: further bundles both hosts know.
+    ///   - application: where the server's proxy dials; nil: ``application``.
     init(
-        resources paths: [String] = [], trusting others: [TrustBundle] = [], limits: ProxyLimits = ProxyLimits()
+        resources paths: [String] = [], trusting others: [TrustBundle] = [], limits: ProxyLimits = .patient,
+        application elsewhere: SocketAddress? = nil,
     )
         async throws
     {
@@ -66,11 +68,31 @@ final class TwoHosts: Sendable {
             expected: tool, outboundPeers: policy, inboundPeers: policy, listener: tool, resources: resources,
         )
         let bundles = BundleSet([authority.bundle] + others)
-        client = try await Host(trusting: bundles, rules, desk, limits, application: application.address)
-        server = try await Host(trusting: bundles, rules, desk, limits, application: application.address)
+        let address = elsewhere ?? application.address
+        client = try await Host(trusting: bundles, rules, desk, limits, application: address)
+        server = try await Host(trusting: bundles, rules, desk, limits, application: address)
         client.svids.hold(try authority.svid("weather-agent"))
         server.svids.hold(try authority.svid("weather-mcp-server"))
         destination = try Self.address(of: server.descriptors.inbound4)
+    }
+
+    /// Of a connection that a process of the agent opened to the tool.
+    var flow: OutboundFlow {
+        OutboundFlow(
+            opener: Opener(process: ProcessKey(pid: 4711, startTime: 1)), workload: agent, destination: destination)
+    }
+
+    func flow(of workload: SPIFFEID) -> OutboundFlow {
+        OutboundFlow(
+            opener: Opener(process: ProcessKey(pid: 4712, startTime: 1)), workload: workload, destination: destination)
+    }
+
+    func dial(_ flow: OutboundFlow) async throws -> Wire {
+        let port = Int(client.descriptors.outboundPort)
+        return try await Wire.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: port), in: self) {
+            source in
+            self.client.flows.expect(flow, from: source)
+        }
     }
 
     static func resource(_ path: String, scopes: [String] = ["forecast"]) throws -> ProtectedResource {
@@ -93,7 +115,7 @@ final class TwoHosts: Sendable {
         let listener = try target.map { try Self.address(of: $0.inbound4) } ?? destination
         let destination = loopback == "::1" ? try address6() : listener
         let flow = OutboundFlow(
-            process: ProcessKey(pid: 4711, startTime: 1), workload: agent, destination: destination,
+            opener: Opener(process: ProcessKey(pid: 4711, startTime: 1)), workload: agent, destination: destination,
         )
         let port = Int((source ?? client.descriptors).outboundPort)
         return try await Wire.connect(to: SocketAddress(ipAddress: loopback, port: port), in: self) { source in
@@ -102,7 +124,10 @@ final class TwoHosts: Sendable {
     }
 
     /// Straight to the server's proxy, around the client's.
-    func dialDirectly(as svid: X509SVID?, configure: (inout TLSConfiguration) -> Void = { _ in }) async throws -> Wire {
+    func dialDirectly(
+        as svid: X509SVID?, watching records: TLSRecords? = nil,
+        configure: (inout TLSConfiguration) -> Void = { _ in },
+    ) async throws -> Wire {
         var configuration = TLSConfiguration.makeClientConfiguration()
         if let svid {
             configuration.certificateChain = try svid.chain.map {
@@ -114,7 +139,8 @@ final class TwoHosts: Sendable {
         configuration.certificateVerification = .noHostnameVerification
         configuration.trustRoots = .certificates([])
         configure(&configuration)
-        return try await Wire.connect(to: destination, tls: NIOSSLContext(configuration: configuration), in: self)
+        return try await Wire.connect(
+            to: destination, tls: NIOSSLContext(configuration: configuration), in: self, watching: records)
     }
 
     private func address6() throws -> SocketAddress {
@@ -124,5 +150,18 @@ final class TwoHosts: Sendable {
 
     static func address(of descriptor: CInt) throws -> SocketAddress {
         try SocketAddress(ipAddress: "127.0.0.1", port: Int(ListeningSocket.port(of: descriptor)))
+    }
+}
+
+extension ProxyLimits {
+    /// For tests of anything but deadlines: many of them share a few threads, and wait for each other.
+    static var patient: ProxyLimits {
+        var limits = ProxyLimits()
+        limits.handshake = .seconds(60)
+        limits.firstByte = .seconds(60)
+        limits.requestHead = .seconds(60)
+        limits.svidWait = .seconds(60)
+        limits.decision = .seconds(60)
+        return limits
     }
 }

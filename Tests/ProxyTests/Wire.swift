@@ -9,9 +9,9 @@ struct TimedOut: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Looks again every few milliseconds, for ten seconds.
+/// Looks again every few milliseconds, for a minute: many tests share a few threads.
 func eventually<Value>(_ what: String, _ look: () throws -> Value?) async throws -> Value {
-    let end = ContinuousClock.now.advanced(by: .seconds(10))
+    let end = ContinuousClock.now.advanced(by: .seconds(60))
     while ContinuousClock.now < end {
         if let value = try look() { return value }
         try await Task.sleep(for: .milliseconds(4))
@@ -52,6 +52,7 @@ final class Wire: Sendable {
     ///   - beforeConnect: is given the port this end will have.
     static func connect(
         to address: SocketAddress, tls: NIOSSLContext? = nil, in world: TwoHosts? = nil,
+        watching records: TLSRecords? = nil,
         beforeConnect: @escaping @Sendable (UInt16) -> Void = { _ in },
     ) async throws -> Wire {
         let inbox = Inbox()
@@ -61,6 +62,7 @@ final class Wire: Sendable {
             .channelInitializer { channel in
                 beforeConnect(UInt16(channel.localAddress?.port ?? 0))
                 return channel.eventLoop.makeCompletedFuture {
+                    if let records { try channel.pipeline.syncOperations.addHandler(records) }
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLClientHandler(context: tls, serverHostname: nil) { _, verdict in
@@ -92,12 +94,17 @@ final class Wire: Sendable {
     /// Everything up to and including `text`, taken out of the inbox.
     @discardableResult
     func receive(through text: String) async throws -> String {
-        let wanted = Array(text.utf8)
-        return try await eventually("\"\(text)\", have \(String(describing: peek))") {
+        try await String(decoding: receive(toEndOf: Array(text.utf8)), as: UTF8.self)
+    }
+
+    /// The same for bytes that are no text.
+    @discardableResult
+    func receive(toEndOf wanted: [UInt8]) async throws -> [UInt8] {
+        try await eventually("\"\(String(decoding: wanted, as: UTF8.self))\", have \(String(describing: peek))") {
             self.inbox.state.withLock { state in
                 guard let range = state.bytes.firstRange(of: wanted) else { return nil }
                 defer { state.bytes.removeSubrange(..<range.upperBound) }
-                return String(decoding: state.bytes[..<range.upperBound], as: UTF8.self)
+                return Array(state.bytes[..<range.upperBound])
             }
         }
     }
@@ -169,11 +176,13 @@ final class Application: Sendable {
 
     private let accepted: Accepted
     private let channel: any Channel
+    private let closedPort = Mutex<ReservedPort?>(nil)
     let address: SocketAddress
 
     init() async throws {
         let accepted = Accepted()
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(NIOBSDSocket.Option(rawValue: SO_REUSEPORT)), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 let inbox = Wire.Inbox()
@@ -200,5 +209,28 @@ final class Application: Sendable {
     /// Connections that came and were not yet taken.
     var waiting: Int { accepted.wires.withLock { $0.count } }
 
-    func stop() async throws { try await channel.close() }
+    /// Listens no more. The port stays its own: another test's listener would answer there otherwise.
+    func stop() async throws {
+        try closedPort.withLock { $0 = try ReservedPort(address) }
+        try await channel.close()
+    }
+}
+
+/// A socket that is bound and does not listen: whoever connects is refused.
+private struct ReservedPort: ~Copyable {
+    private let descriptor: CInt
+
+    /// - Parameter address: where a socket with SO_REUSEPORT listens.
+    init(_ address: SocketAddress) throws {
+        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        var on: CInt = 1
+        guard
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, socklen_t(MemoryLayout<CInt>.size)) == 0,
+            address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) == 0 })
+        else {
+            throw TimedOut(description: "the port cannot be kept: errno \(errno)")
+        }
+    }
+
+    deinit { close(descriptor) }
 }

@@ -8,6 +8,7 @@ struct JSONValueTests {
         "+1",
         "1.", ".5", "1e", "tru", "nul", "'a'", "\"\u{1}\"", #""\x""#, #""\ud800""#, #""\udc00\ud800""#, #""\u12""#,
         #""\u+123""#, "[1] x", "\u{FEFF}{}", "NaN", "1e999", "\"abc", "{1:2}", "[1 2]",
+        #"{"a"1}"#, #"{"a" 1}"#, "[1", #"{"a":1"#, "trux", "nulx", #"{a":1}"#, #"{"a":1]"#,
     ])
     func `a text that is ambiguous or no JSON is refused`(_ text: String) {
         #expect(throws: JSONError.self) { try JSONValue(parsing: text.utf8) }
@@ -30,6 +31,21 @@ struct JSONValueTests {
         let value = try JSONValue(parsing: text.utf8)
         #expect(value.description == text)
         #expect(try JSONValue(parsing: #" "\u00e9\ud83d\ude00\/\b\f\n\r\t" "#.utf8) == .string("é😀/\u{8}\u{c}\n\r\t"))
+    }
+
+    @Test func `whatever a stranger makes of a document, it is refused or reads back as the same`() {
+        let text = Array(#"{"a":[1,-2,1.5e3,true,null],"b":{"c":"\"\\\u0001\ud83d\ude00é"},"d":[],"e":{}}"#.utf8)
+        var read = 0
+        for _ in 0..<3_000 {
+            var bytes = text
+            for _ in 0...Int.random(in: 0...2) {
+                bytes[.random(in: 0..<bytes.count)] = Bool.random() ? text.randomElement() ?? 0 : .random(in: 0...255)
+            }
+            guard let value = try? JSONValue(parsing: bytes) else { continue }
+            read += 1
+            #expect((try? JSONValue(parsing: value.description.utf8)) == value, "\(bytes)")
+        }
+        #expect(read > 20)
     }
 
     @Test(arguments: UInt8.min...UInt8.max)

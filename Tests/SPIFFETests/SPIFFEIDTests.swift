@@ -30,6 +30,18 @@ struct SPIFFEIDTests {
         #expect(throws: SPIFFEIDError.self) { try SPIFFEID(text) }
     }
 
+    @Test func `whatever a stranger makes of an ID, it is refused or spelled as it was written`() {
+        let pieces = ["spiffe://", "td", "/", "//", ".", "..", "a", "Z", "%2e", "?", "#", ":", "@", "\0", "ä", " "]
+        for _ in 0..<5_000 {
+            let text = "spiffe://td/" + (0...Int.random(in: 0...6)).map { _ in pieces.randomElement() ?? "" }.joined()
+            guard let id = try? SPIFFEID(text) else { continue }
+            #expect(id.description == text)
+            let segments = id.description.dropFirst("spiffe://td/".count).split(
+                separator: "/", omittingEmptySubsequences: false)
+            #expect(segments.allSatisfy { !["", ".", ".."].contains($0) }, "\(text)")
+        }
+    }
+
     @Test func `two thousand and forty-eight bytes are accepted and one more is not`() throws {
         let stem = "spiffe://td/"
         let longest = stem + String(repeating: "a", count: 2048 - stem.utf8.count)

@@ -12,23 +12,40 @@ struct TestAuthority {
     let certificate: Certificate
     let bundle: TrustBundle
 
-    /// - Parameter parent: nil: a root.
+    /// - Parameters:
+    ///   - parent: nil: a root.
+    ///   - model: whose name it takes.
     init(
         _ domain: String, under parent: TestAuthority? = nil, keyCertSign: Bool = true, pathLength: Int? = nil,
+        adding further: Certificate.Extension? = nil, named model: TestAuthority? = nil,
     ) throws {
-        let subject = try DistinguishedName { CommonName("\(domain) \(parent == nil ? "root" : "below \(UUID())")") }
+        var extensions = try Certificate.Extensions {
+            Critical(BasicConstraints.isCertificateAuthority(maxPathLength: pathLength))
+            Critical(KeyUsage(digitalSignature: !keyCertSign, keyCertSign: keyCertSign))
+            SubjectAlternativeNames([.uniformResourceIdentifier("spiffe://\(domain)")])
+        }
+        if let further { try extensions.append(further) }
+        let subject =
+            try model?.certificate.subject
+            ?? DistinguishedName { CommonName("\(domain) \(parent == nil ? "root" : "below \(UUID())")") }
         certificate = try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey),
             notValidBefore: Self.now - 3600, notValidAfter: Self.now + 86_400,
             issuer: parent?.certificate.subject ?? subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: pathLength))
-                Critical(KeyUsage(digitalSignature: !keyCertSign, keyCertSign: keyCertSign))
-                SubjectAlternativeNames([.uniformResourceIdentifier("spiffe://\(domain)")])
-            },
+            extensions: extensions,
             issuerPrivateKey: .init(parent?.key ?? key),
         )
         bundle = TrustBundle(trustDomain: try TrustDomain(domain), x509Authorities: [certificate])
+    }
+
+    /// The other's name and key, certified by this one.
+    func cross(_ other: TestAuthority) throws -> Certificate {
+        try Certificate(
+            version: .v3, serialNumber: .init(), publicKey: other.certificate.publicKey,
+            notValidBefore: Self.now - 3600, notValidAfter: Self.now + 86_400,
+            issuer: certificate.subject, subject: other.certificate.subject, signatureAlgorithm: .ecdsaWithSHA256,
+            extensions: other.certificate.extensions, issuerPrivateKey: .init(key),
+        )
     }
 
     struct Leaf {

@@ -35,6 +35,7 @@ import Testing
         ("process:parent", ["team/*"], "team/*", "team/supervisor"),
         ("process:ancestor", ["init"], "init", "team/supervisor, init"),
         ("systemd:unit", ["mcp.service"], "mcp.service", "mcp.service"),
+        ("process:host", ["!true"], "!true", "false"),
     ]
 
     @Test func `there is evidence for every key, in canonical order, as an operator would write it`() throws {
@@ -88,7 +89,7 @@ import Testing
             Issue.record("something matched")
             return
         }
-        #expect(nearest.map(\.workloadID) == misses.dropLast().map(\.0))
+        #expect(nearest.map(\.workloadID.text) == misses.dropLast().map(\.0))
         #expect(nearest[0].failing.map(\.key) == ["process:gid"])
     }
 }

@@ -24,7 +24,7 @@ extension SplitMix {
     static let keys: [SelectorKey] = [
         .userID, .realUserID, .groupID, .realGroupID, .additionalGroupID, .name, .commandLine, .argument(0),
         .argument(1), .argument(2), .binaryPath, .binaryHash, .scriptPath, .scriptHash, .cgroup, .parent, .ancestor,
-        .systemdUnit,
+        .systemdUnit, .host,
     ]
 
     mutating func word() -> String { one(of: ["a", "ab", "abc", "b", "\u{e9}", "e\u{301}", "!", "*", "\\*", "\\!b"]) }
@@ -43,6 +43,7 @@ extension SplitMix {
         switch key {
         case _ where key.isNumeric: .number(number())
         case _ where key.isHash: .text(hash())
+        case .host: .text(one(of: ["true", "false"]))
         case .commandLine: .words(some(1 + next(3)) { $0.word() }, lastIsPrefix: next(3) == 0)
         case .binaryPath, .scriptPath, .cgroup: prefixOrWhole(path())
         case .parent, .ancestor: prefixOrWhole(id())
@@ -73,6 +74,12 @@ extension SplitMix {
     }
 
     mutating func facts() -> ProcessFacts {
+        var facts = anyFacts()
+        facts.hidesProcesses = facts.userID == 3 && facts.groupID == 3
+        return facts
+    }
+
+    private mutating func anyFacts() -> ProcessFacts {
         ProcessFacts(
             key: ProcessKey(pid: 42, startTime: 7),
             userID: number(), realUserID: number(), groupID: number(), realGroupID: number(),
@@ -84,6 +91,7 @@ extension SplitMix {
             script: next(3) == 0 ? nil : .init(path: path(), hash: next(3) == 0 ? nil : hash()),
             cgroup: path(), systemdUnit: next(2) == 0 ? nil : unit(),
             parentIdentity: next(2) == 0 ? nil : id(), ancestorIdentities: some(next(3)) { $0.id() },
+            isOnHost: next(2) == 0,
         )
     }
 }

@@ -6,7 +6,7 @@ import Testing
     static let keys = """
         process:uid, process:uid:real, process:gid, process:gid:real, process:gid:additional, process:name, \
         process:cmdline, process:argv[N], process:binary:path, process:binary:hash, process:script:path, \
-        process:script:hash, process:cgroup, process:parent, process:ancestor, systemd:unit
+        process:script:hash, process:cgroup, process:parent, process:ancestor, systemd:unit, process:host
         """
 
     /// One change to the sample's first document, and the one finding it has to give.
@@ -185,6 +185,9 @@ import Testing
             "process:parent: !team/a",
             "a workloadID; YAML takes a plain ! for a tag: put the value in quotes, as in \"!value\""
         ),
+        ("process:host: maybe", "true or false, found \"maybe\""),
+        ("process:host: tru*", "true or false, found \"tru*\""),
+        ("process:host: 1", "true or false, found \"1\""),
         ("process:parent: /a", "a workloadID, such as team/weather or agents/*, found \"/a\""),
         ("process:ancestor: a b", "a workloadID, such as team/weather or agents/*, found \"a b\""),
         ("process:binary:path: usr/bin/x", "the path of an executable, which begins with /, found \"usr/bin/x\""),
@@ -300,6 +303,30 @@ import Testing
         let yaml = ManifestTests.everything.replacing("http://10.0.0.2:8000/mcp", with: "\"\(url)\"")
         let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
         #expect(error?.findings.map(\.key) == ["spec.resource"])
+    }
+
+    @Test(arguments: ["/mcp/admin%3Areset", "/mcp/../a", "/mcp//a", "/a;b", "/caf%c3%a9", "/a b", "/café"])
+    func `a resource whose path has another spelling is refused, with the reason`(_ path: String) {
+        let yaml = ManifestTests.everything.replacing(
+            "http://10.0.0.2:8000/mcp", with: "\"http://10.0.0.2:8000\(path)\"")
+        let error = #expect(throws: ManifestError.self) { try Manifest.decode(yaml: yaml, file: "f") }
+        #expect(error?.findings.map(\.key) == ["spec.resource"])
+        #expect(error?.description.contains(": the path ") == true)
+    }
+
+    @Test func `headers to strip are names, and none that frames a request`() throws {
+        func read(_ names: String) throws -> [Manifest] {
+            let yaml = ManifestTests.everything.replacing(
+                "  workloadID: weather-mcp-server\n",
+                with: "  workloadID: weather-mcp-server\n  stripHeaders: \(names)\n",
+                maxReplacements: 1)
+            return try Manifest.decode(yaml: yaml, file: "f")
+        }
+        let resources = try read("[X-Tenant, x-user]").filter { $0.kind == "ProtectedResource" }
+        #expect(resources.map(\.canonicalYAML).joined().contains("stripHeaders: [X-Tenant, x-user]"))
+        for name in ["Host", "Content-Length", "X_Tenant", "\"a b\""] {
+            #expect(throws: ManifestError.self) { try read("[\(name)]") }
+        }
     }
 
     private static func commandLine(_ text: String) -> String {

@@ -8,7 +8,8 @@ import Testing
         let selector = { Selector(userIDs: [501, 1001], names: ["python"], commandLines: [["python", $0]]) }
         let identity = {
             WorkloadIdentity(
-                name: $0, agentGroup: "spiffe-mcp-demo-agent-group", workloadID: $0, selectors: [selector($1)],
+                name: $0, agentGroup: "spiffe-mcp-demo-agent-group", workloadID: WorkloadName(stringLiteral: $0),
+                selectors: [selector($1)],
             )
         }
         let manifests = try Manifest.decode(yaml: Sample.yaml, file: "manifests.yaml")
@@ -60,7 +61,7 @@ import Testing
                 .binaryHash: Condition(anyOf: [.text(hash)]), .scriptPath: Condition(anyOf: [.text("/opt/x.py")]),
                 .scriptHash: Condition(noneOf: [.text(hash)]), .cgroup: Condition(anyOf: [.prefix("/system.slice/")]),
                 .parent: Condition(anyOf: [.text("team/a")]), .ancestor: Condition(noneOf: [.prefix("agents/")]),
-                .systemdUnit: Condition(anyOf: [.text("x.service")]),
+                .systemdUnit: Condition(anyOf: [.text("x.service")]), .host: Condition(anyOf: [.text("true")]),
             ],
         )
         #expect(identity.workloadID == "agents/{{process:uid}}")
@@ -115,6 +116,26 @@ import Testing
         }
     }
 
+    @Test(arguments: [Sample.yaml, everything, everyKey])
+    func `whatever is changed in a file, the answer is findings or a value that canonical YAML keeps`(_ yaml: String) {
+        let characters = Array(yaml)
+        for _ in 0..<200 {
+            var changed = characters
+            for _ in 0...Int.random(in: 0...1) {
+                changed[.random(in: 0..<changed.count)] =
+                    characters.randomElement() ?? Character(Unicode.Scalar(UInt8.random(in: 0...127)))
+            }
+            let text = String(changed)
+            do {
+                let manifests = try Manifest.decode(yaml: text, file: "changed")
+                let canonical = manifests.map(\.canonicalYAML).joined(separator: "---\n")
+                #expect(try Manifest.decode(yaml: canonical, file: "canonical") == manifests, "\(text)")
+            } catch {
+                #expect(!error.findings.isEmpty, "\(text)")
+            }
+        }
+    }
+
     @Test func `a bomb of aliases, of brackets or of bytes is refused`() {
         let laughs = (1...20).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]" }
         let bombs = [
@@ -152,6 +173,7 @@ import Testing
               process:parent: team/a
               process:ancestor: "!agents/*"
               systemd:unit: x.service
+              process:host: true
           workloadID: "agents/{{process:uid}}"
 
         """

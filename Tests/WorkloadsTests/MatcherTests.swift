@@ -1,3 +1,4 @@
+import SPIFFE
 import Testing
 
 @testable import Workloads
@@ -62,20 +63,30 @@ import Testing
         #expect(nearest[0].failing.map(\.actual) == ["python other.py"])
     }
 
+    @Test func `a runtime that hides its processes is told by name, and is nobody but by its very binary`() {
+        var sandbox = Sample.process()
+        sandbox.executable.path = "/usr/bin/runsc"
+        sandbox.hidesProcesses = true
+        let user = Selector(userIDs: [1001])
+        guard case .unmanaged(let nearest) = Matcher([Sample.identity("a", user)]).match(sandbox) else {
+            Issue.record("a user's identity for all that a sandbox runs")
+            return
+        }
+        #expect(nearest.first?.failing.map(\.actual) == ["/usr/bin/runsc: gVisor"])
+        var meant = user
+        for (pattern, isMeant) in [(Pattern.prefix("/usr/bin/"), false), (.text("/usr/bin/runsc"), true)] {
+            meant.conditions[.binaryPath] = Condition(anyOf: [pattern])
+            #expect((Matcher([Sample.identity("a", meant)]).match(sandbox).workloadID == "a") == isMeant)
+        }
+    }
+
+    @Test func `a process is another one where it began at another tick`() {
+        let key = ProcessKey(pid: 7, startTime: 1_239_999_999)
+        #expect(key.began(atTick: 123) && !key.began(atTick: 124) && !key.began(atTick: 0))
+    }
+
     @Test func `two spellings of one character are two names`() {
         let matcher = Matcher([Sample.identity("a", Selector(names: ["caf\u{e9}"]))])
         #expect(matcher.match(Sample.process(name: "cafe\u{301}")).workloadID == nil)
-    }
-
-    @Test func `an identity without an attested key is warned about`() {
-        #expect(Self.server.warnings == [])
-        let claimed = Sample.identity("c", Selector(userIDs: [1]), Selector(names: ["python"]))
-        #expect(claimed.warnings.count == 1)
-        #expect(claimed.warnings[0].hasPrefix("spec.selectors[1] rests on claimed facts alone"))
-        let excluding = Selector(conditions: [.userID: Condition(noneOf: [.number(0)])])
-        var template = Sample.identity("t", excluding)
-        template.workloadID = "agents/{{process:uid}}"
-        #expect(template.warnings[0].contains("only excludes by attested facts"))
-        #expect(template.warnings[0].contains("agents/{{process:uid}}, with its own values"))
     }
 }

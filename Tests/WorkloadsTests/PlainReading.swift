@@ -10,6 +10,9 @@ enum PlainReading {
     }
 
     static func matches(_ selector: Selector, _ facts: ProcessFacts) -> Bool {
+        let files = [SelectorKey.binaryPath, .binaryHash].flatMap { selector.conditions[$0]?.anyOf ?? [] }
+        let wholeFiles = files.filter { if case .prefix = $0 { false } else { true } }
+        if facts.hidesProcesses, wholeFiles.isEmpty { return false }
         for (key, condition) in selector.conditions where !holds(key, condition, facts) { return false }
         return true
     }
@@ -49,6 +52,7 @@ enum PlainReading {
         case .cgroup: return [whole(facts.cgroup)]
         case .parent: return facts.parentIdentity.map { [whole($0)] } ?? []
         case .ancestor: return facts.ancestorIdentities.map(whole)
+        case .host: return [whole(facts.isOnHost ? "true" : "false")]
         case .systemdUnit: return facts.systemdUnit.map { [whole($0)] } ?? []
         }
     }

@@ -36,7 +36,9 @@ enum Sample {
     static func identity(
         _ name: String, priority: Int = 0, group: String = "lab", _ selectors: Selector...
     ) -> WorkloadIdentity {
-        WorkloadIdentity(name: name, agentGroup: group, workloadID: name, selectors: selectors, priority: priority)
+        WorkloadIdentity(
+            name: name, agentGroup: group, workloadID: WorkloadName(stringLiteral: name), selectors: selectors,
+            priority: priority)
     }
 
     static func process(uid: UInt32 = 1001, name: String = "python", _ arguments: String...) -> ProcessFacts {

@@ -142,6 +142,11 @@ struct ValueCase: Sendable, CustomTestStringConvertible {
         ValueCase("systemd:unit", "mcp*", on: python, holds: true),
         ValueCase("systemd:unit", "mcp.service", on: bare, holds: false),
         ValueCase("systemd:unit", "!mcp.service", on: bare, holds: true),
+        ValueCase("process:host", "true", on: python, holds: false),
+        ValueCase("process:host", "false", on: python, holds: true),
+        ValueCase("process:host", "true", "false", on: python, holds: true),
+        ValueCase("process:host", "true", on: changed { $0.isOnHost = true }, holds: true),
+        ValueCase("process:host", "!true", on: changed { $0.isOnHost = true }, holds: false),
     ]
 
     @Test(arguments: ids + commands + files + places)
@@ -155,7 +160,7 @@ struct ValueCase: Sendable, CustomTestStringConvertible {
 
     @Test func `every key has a text, and its text names it`() {
         for key in SplitMix.keys { #expect(SelectorKey(key.description) == key) }
-        #expect(SelectorKey.texts.count == 16)
+        #expect(SelectorKey.texts.count == 17)
         #expect(SplitMix.keys == SplitMix.keys.sorted())
     }
 

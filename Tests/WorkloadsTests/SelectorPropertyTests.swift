@@ -18,7 +18,8 @@ import Testing
                 let facts = random.facts()
                 let expected = PlainReading.firstMatch(program, facts)
                 #expect(program.firstMatch(facts) == expected)
-                #expect(Matcher(identities).match(facts).workloadID == expected.map { program.slots[$0].workloadID })
+                let given = Matcher(identities).match(facts).workloadID.map(WorkloadName.fixed)
+                #expect(given == expected.map { program.slots[$0].workloadID })
             }
         }
     }
@@ -28,7 +29,9 @@ import Testing
         var random = SplitMix(state: seed)
         for _ in 0..<50 {
             let program = SelectorProgram(
-                slots: (0..<40).map { .init(selector: random.selector(), workloadID: "w\($0)") })
+                slots: (0..<40).map {
+                    .init(selector: random.selector(), workloadID: WorkloadName(stringLiteral: "w\($0)"))
+                })
             let matcher = Matcher(program: program)
             for _ in 0..<50 {
                 let facts = random.facts()
@@ -57,7 +60,9 @@ import Testing
         var random = SplitMix(state: seed)
         for _ in 0..<50 {
             let program = SelectorProgram(
-                slots: (0..<10).map { .init(selector: random.selector(), workloadID: "w\($0)") })
+                slots: (0..<10).map {
+                    .init(selector: random.selector(), workloadID: WorkloadName(stringLiteral: "w\($0)"))
+                })
             let facts = random.facts()
             let residue = Set(program.residue(holdingFor: facts))
             let needing = Set(program.slots.indices.filter { program.slots[$0].selector.needsUserSpace })
@@ -155,7 +160,9 @@ extension SplitMix {
         let selectors = some(1 + next(3)) { $0.selector() }
         return WorkloadIdentity(
             name: name, agentGroup: one(of: ["lab", "lab", "other"]),
-            workloadID: one(of: [name, name, name, "agents/\(next(9))", "agents/{{process:uid}}", "{{process:gid}}/x"]),
+            workloadID: WorkloadName(
+                stringLiteral: one(
+                    of: [name, name, name, "agents/\(next(9))", "agents/{{process:uid}}", "{{process:gid}}/x"])),
             selectors: selectors, priority: next(3))
     }
 

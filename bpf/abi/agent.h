@@ -13,7 +13,8 @@ struct agent_settings {
 	abi_u16 outbound_port; /* host byte order; the same in each network
 				* namespace */
 	abi_u16 found_running; /* 1: what ran before has been looked for */
-	abi_u16 reserved[2];
+	abi_u32 mount_namespace; /* the initial one; 0: not known, and nobody
+				  * is in it */
 };
 _Static_assert(sizeof(struct agent_settings) == 48, "agent_settings is ABI");
 
@@ -41,6 +42,10 @@ struct kernel_statistics {
 	abi_u64 listeners_lost; /* no room in `listeners`: unreachable */
 	abi_u64 decisions;      /* complete ones, not from a cache */
 	abi_u64 decisions_lost; /* no room or no memory: unknown */
+	abi_u64 notices_lost;   /* no room in `notices`; counted all the same */
+	abi_u64 unknown_places; /* redirected, as nobody is known to be managed
+				 * there and it may not be reached as it is */
+	abi_u64 datagrams_refused;
 };
-_Static_assert(sizeof(struct kernel_statistics) == 72,
+_Static_assert(sizeof(struct kernel_statistics) == 96,
 	       "kernel_statistics is ABI");

@@ -35,8 +35,21 @@ _Static_assert(sizeof(struct process_key) == 16, "process_key is ABI");
  * that moment, not of exec. */
 #define PROCESS_FOUND_RUNNING 8
 
+/* At its last exec, and at each fork since, it was in the initial user, PID and
+ * mount namespaces. */
+#define PROCESS_ON_HOST 16
+
+/* A runtime with a kernel of its own for what runs in it: a sandbox, a virtual
+ * machine. See hides_processes(). */
+#define PROCESS_HIDES_OTHERS 32
+
+/* It has opened connections as somebody, or as one who was not decided yet:
+ * through the proxy; and such that went on as they were. */
+#define CONNECTED_BY_PROXY 1
+#define CONNECTED_DIRECTLY 2
+
 /* Text fields of a process that selectors look at; see enum selector_field. */
-#define PROCESS_TEXTS 11
+#define PROCESS_TEXTS 12
 
 /* A class that was looked up, and the policy it holds for; read and written
  * as one word. See selector.h. */
@@ -70,12 +83,19 @@ struct process_facts {
 	abi_u32 identified;        /* handle last reported to user space */
 	abi_u32 asked;             /* generation of the last EVENT_UNDECIDED */
 	abi_u32 image;             /* execs since it was forked */
+	abi_u32 managed_under;     /* generation of the last policy by which it
+				    * was a workload, since its exec; 0: none,
+				    * or no longer, by its own doing */
+	abi_u32 connected;         /* CONNECTED_..., by whatever it executed */
 	abi_u32 reserved;
 	struct decision_memo memo;
 	abi_u64 executable_device; /* major << 20 | minor */
 	abi_u64 executable_inode;
 	abi_u64 classes[PROCESS_TEXTS]; /* generation << 32 | class */
 	abi_u8 name[PROCESS_NAME_LEN]; /* NUL-padded */
+	/* How the executable's own file name begins: that of `name` can be a
+	 * link or a script. NUL-padded; empty where `path` is. */
+	abi_u8 program[PROCESS_NAME_LEN];
 	abi_u8 path[PROCESS_PATH_LEN]; /* NUL-padded; empty for a memfd */
 	/* The file with `#!` that the kernel was asked to execute, as it was
 	 * asked; empty where the executable was executed itself. */
@@ -83,7 +103,7 @@ struct process_facts {
 	/* Last, behind `path`: see write_path() in exec.bpf.c. */
 	abi_u8 argv[PROCESS_ARGV_LEN];
 };
-_Static_assert(sizeof(struct process_facts) == 1752, "process_facts is ABI");
+_Static_assert(sizeof(struct process_facts) == 1784, "process_facts is ABI");
 
 #define CREDENTIALS_GROUPS 32
 

@@ -29,9 +29,11 @@ enum selector_field {
 	FIELD_NAME,     /* from here on PROCESS_TEXTS texts of a process */
 	FIELD_CMDLINE,
 	FIELD_PATH,
+	FIELD_PROGRAM, /* whether a script may run: see CLASS_MAY_RUN_SCRIPT */
 	FIELD_ARGUMENT, /* SELECTOR_ARGUMENTS of them */
 	FIELD_CGROUP = FIELD_ARGUMENT + SELECTOR_ARGUMENTS,
 	FIELD_UNIT,
+	FIELD_HOST,     /* 1: PROCESS_ON_HOST */
 	FIELD_GROUPS,
 	FIELD_USER_SPACE, /* whatever user space alone can find out */
 	SELECTOR_FIELDS,
@@ -47,6 +49,14 @@ _Static_assert(FIELD_CGROUP - FIELD_NAME == PROCESS_TEXTS, "texts are ABI");
 /* The class of a value that cannot be known; no selector that asks for the
  * field is in its row. */
 #define CLASS_UNKNOWN(field) (32 + (field))
+/* The class of an executable named as an interpreter is, and of whatever the
+ * kernel started through `#!`: all selectors are in its row, as only user space
+ * knows which script it is. In the field's own row, which is for all others,
+ * are those that want no script. */
+#define CLASS_MAY_RUN_SCRIPT CLASS_UNKNOWN(FIELD_PROGRAM)
+/* The class of a process that hides others: of what it runs nobody can tell, so
+ * only selectors that ask for its very binary are in the row. */
+#define CLASS_HIDING 63
 /* The first number of all other classes. A group has two: the selectors that
  * want it or leave groups open, and those that do not exclude it. */
 #define CLASS_FIRST 64

@@ -1,33 +1,51 @@
-#!/usr/bin/env python3
-"""Adds up the test reports of a folder. A skipped test counts as failed: nothing here passes by not running.
+"""Adds up the test reports of a folder. A skipped test counts as failed: nothing here passes by not running."""
 
-usage: results.py FOLDER STATUS     STATUS: 0 where every runner said so
-"""
-
-import pathlib
 import sys
 import xml.etree.ElementTree as xml
 
+SLOWEST = 15
+NEEDS_ROOT = "needs root"  # as Tests/AgentTests/AsRoot.swift says it
 
-def counts(report):
-    """(passed, failed) of one JUnit file."""
-    cases = list(xml.parse(report).iter("testcase"))
-    failed = [case for case in cases if any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))]
+
+def is_failed(case):
+    return any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))
+
+
+def is_left_out(case):
+    skipped = case.find("skipped")
+    return skipped is not None and skipped.text == NEEDS_ROOT
+
+
+def name(case):
+    return f"{case.get('classname')} {case.get('name')}"
+
+
+def tell_slowest(cases):
+    """Unit tests run side by side: their times hold much waiting, so they are not compared with the others."""
+    alone = [(report, case) for report, case in cases if not report.name.startswith("unit")]
+    if alone:
+        print(f"\nslowest of {len(cases)} tests:")
+    for report, case in sorted(alone, key=lambda found: -float(found[1].get("time") or 0))[:SLOWEST]:
+        print(f"    {float(case.get('time') or 0):6.1f} s  {report.stem}: {name(case)}")
+
+
+def report(folder, all_passed, is_root=True):
+    """Tells the slowest and the failed tests, and last how many passed and failed. Returns the exit code.
+
+    all_passed: whether every step that ran them ended well.
+    is_root: without root, tests that need it are left out instead of failed.
+    """
+    every = [(path, case) for path in sorted(folder.glob("*.xml")) for case in xml.parse(path).iter("testcase")]
+    cases = [(path, case) for path, case in every if is_root or not is_left_out(case)]
+    failed = [case for _, case in cases if is_failed(case)]
+    tell_slowest(cases)
     for case in failed:
-        print(f"not passed: {case.get('classname')} {case.get('name')}", file=sys.stderr)
-    return len(cases) - len(failed), len(failed)
-
-
-def main():
-    reports = sorted(pathlib.Path(sys.argv[1]).glob("*.xml"))
-    passed, failed = (sum(numbers) for numbers in zip((0, 0), *map(counts, reports)))
+        print(f"not passed: {name(case)}", file=sys.stderr)
+    count = len(failed)
     # A runner that failed without a failing test: it crashed, or a check before the tests failed.
-    if sys.argv[2] != "0" and not failed:
+    if not all_passed and not count:
         print("not passed: a step above", file=sys.stderr)
-        failed = 1
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        count = 1
+    left_out = f", {len(every) - len(cases)} left out" if not is_root else ""
+    print(f"\n{len(cases) - len(failed)} passed, {count} failed{left_out}")
+    return 1 if count or not cases else 0

@@ -1,0 +1,57 @@
+import Limits
+
+/// Refusals that repeat, on their way into the audit: the first of a source is a record at once, those of each window after
+/// it are one, and sources beyond a number share one of each kind. So whoever is refused makes a bounded number of records,
+/// however often and from wherever, and their counts add up to what was refused.
+///
+/// Pure bookkeeping. A source is who caused it, and why.
+package struct RepeatedRefusals<Source: Hashable & Sendable, Kind: Hashable & Sendable, Sample: Sendable>: Sendable {
+    /// What became of one that was noted.
+    package struct Noted: Equatable, Sendable {
+        /// How many the record stands for that is due at once; nil: none is.
+        package let due: Int?
+        /// How many times this source was noted in this window; of one that shares a record, more than any limit.
+        package let place: Int
+    }
+
+    private struct Entry {
+        var waiting = 0
+        var seen = 0
+        var sample: Sample
+    }
+
+    private let limit: Int
+    private var entries: [Source: Entry] = [:]
+    private var crowd: [Kind: Entry] = [:]
+    private var former: Set<Source> = []
+
+    package init(limit: Int = Limits.Refusals.sources) { self.limit = limit }
+
+    package mutating func note(_ source: Source, kind: Kind, _ sample: Sample, count: Int = 1) -> Noted {
+        if var entry = entries[source] {
+            entry.waiting += count
+            entry.seen += 1
+            entry.sample = sample
+            entries[source] = entry
+            return Noted(due: nil, place: entry.seen)
+        }
+        guard entries.count < limit else {
+            crowd[kind, default: Entry(sample: sample)].waiting += count
+            return Noted(due: nil, place: .max)
+        }
+        let isNew = !former.contains(source)
+        entries[source] = Entry(waiting: isNew ? 0 : count, seen: 1, sample: sample)
+        return Noted(due: isNew ? count : nil, place: 1)
+    }
+
+    /// The window is over.
+    ///
+    /// - Returns: the records that are due: the last sample of each, and how many it stands for beside what was told before.
+    package mutating func endWindow() -> [(sample: Sample, count: Int)] {
+        let due = (Array(entries.values) + Array(crowd.values)).filter { $0.waiting > 0 }
+        former = Set(entries.keys)
+        entries = [:]
+        crowd = [:]
+        return due.map { ($0.sample, $0.waiting) }
+    }
+}

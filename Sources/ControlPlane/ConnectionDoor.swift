@@ -1,0 +1,114 @@
+import Foundation
+import Glibc
+import Limits
+import Logging
+import NIOCore
+import SPIFFE
+import Synchronization
+
+/// Who is let in at one listener, and who has to go for it: ``SlotShares``, with the connections that it names.
+///
+/// Those that have proven nothing hold a tenth of the slots together; agents always find a place, as no holder gets
+/// more than is left for the others.
+final class ConnectionDoor: Sendable {
+    /// Where a stranger comes from.
+    struct Source: Hashable, Sendable {
+        /// An IPv4 address, or the first 64 bits of an IPv6 one: who has one has 2^64.
+        let bytes: [UInt8]
+
+        /// nil: no IP address, which is one source for all.
+        init(_ address: SocketAddress?) {
+            switch address {
+            case .v4(let address): bytes = withUnsafeBytes(of: address.address.sin_addr) { Array($0) }
+            case .v6(let address):
+                let all = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
+                let isMapped = all.prefix(10).allSatisfy { $0 == 0 } && all[10] == 0xff && all[11] == 0xff
+                bytes = Array(isMapped ? all.suffix(4) : all.prefix(8))
+            default: bytes = []
+            }
+        }
+    }
+
+    /// Who holds proven connections.
+    enum Holder: Hashable, Sendable {
+        case agent(SPIFFEID)
+        /// Workloads speak through their host's agent: what they hold is their host's.
+        case workloads(of: Source)
+        /// Whoever may open the operator's socket.
+        case operators
+    }
+
+    typealias Ticket = SlotShares<Source, Holder>.Ticket
+
+    private struct State {
+        var shares: SlotShares<Source, Holder>
+        var cutters: [Ticket: @Sendable () -> Void] = [:]
+    }
+
+    private let state: Mutex<State>
+    private let logger: Logger
+    /// Of log lines: strangers can make us close connections as fast as they open them.
+    private let lines = RefusalBudget(perMinute: 6)
+
+    init(capacity: Int, logger: Logger) {
+        state = Mutex(State(shares: SlotShares(capacity: capacity)))
+        self.logger = logger
+    }
+
+    /// - Parameter cut: closes the connection at once; called at most once, on any thread.
+    func admit(
+        strangerFrom source: Source, cut: @escaping @Sendable () -> Void,
+    ) throws(SlotRefusal) -> Ticket {
+        try admit(cut) { $0.admit(strangerFrom: source) }
+    }
+
+    func admit(_ holder: Holder, cut: @escaping @Sendable () -> Void) throws(SlotRefusal) -> Ticket {
+        try admit(cut) { $0.admit(holder) }
+    }
+
+    private func admit(
+        _ cut: @escaping @Sendable () -> Void,
+        _ ask: @Sendable (inout SlotShares<Source, Holder>) -> SlotShares<Source, Holder>.Admission,
+    ) throws(SlotRefusal) -> Ticket {
+        let (admission, evicted) =
+            state.withLock { state in
+                let admission = ask(&state.shares)
+                guard case .admitted(let ticket, let closing) = admission else { return (admission, nil) }
+                state.cutters[ticket] = cut
+                return (admission, closing.flatMap { state.cutters.removeValue(forKey: $0) })
+            } as (SlotShares<Source, Holder>.Admission, (@Sendable () -> Void)?)
+        if let evicted {
+            evicted()
+            tell("a connection that had proven nothing was closed to make room for another")
+        }
+        switch admission {
+        case .admitted(let ticket, _): return ticket
+        case .refused(let refusal):
+            tell("a connection was refused: \(refusal)")
+            throw refusal
+        }
+    }
+
+    func heard(_ ticket: Ticket) { state.withLock { $0.shares.heard(ticket) } }
+
+    /// - Returns: why the holder may not have another connection.
+    func vouch(_ ticket: Ticket, for holder: Holder) -> SlotRefusal? {
+        let refusal = state.withLock { $0.shares.vouch(ticket, for: holder) }
+        if let refusal { tell("a connection of \(holder) was refused: \(refusal)") }
+        return refusal
+    }
+
+    func release(_ ticket: Ticket) {
+        state.withLock { state in
+            state.shares.release(ticket)
+            state.cutters[ticket] = nil
+        }
+    }
+
+    var count: Int { state.withLock { $0.shares.count } }
+    var countOfStrangers: Int { state.withLock { $0.shares.countOfStrangers } }
+
+    private func tell(_ message: String) {
+        if lines.take(at: .now) { logger.warning("\(message)") }
+    }
+}

@@ -1,0 +1,44 @@
+extension Limits {
+    /// What is remembered of identities, their processes and their tokens.
+    package enum Identities {
+        /// Numbers of identities that the kernel part may still know, in an agent.
+        package static let handles = 131_072
+        /// Processes that were announced, in an agent: as many as its kernel part knows at first.
+        package static let announced = 16_384
+        /// Identities of a host with an SVID at one time; each has a key and a client.
+        package static let svids = 16_384
+        /// Identities whose ended connections are counted.
+        package static let traffic = 8192
+        /// IDs of one agent group that templates gave, while their credentials may be good.
+        package static let ofGroup = 65_536
+    }
+
+    /// Access tokens that one client may have, and an agent remember.
+    package enum Tokens {
+        /// Of one SVID of a client, at one time: a token for each resource and set of scopes is what it needs.
+        package static let ofSVID = 256
+        /// Answers of introspection that an agent remembers: tokens that are good, and those that are not.
+        package static let active = 16_384
+        package static let inactive = 2048
+    }
+
+    /// What one agent may cost the control plane. It is told when to come again.
+    package enum Reports {
+        package static let requestsPerSecond = 50
+        package static let requestsAtOnce = 500
+        package static let bytesPerSecond = 1 << 20
+        /// What an agent keeps while the control plane is away fits.
+        package static let bytesAtOnce = 32 << 20
+        /// Where its workloads listen, as it tells of it: new, gone, or once more. Each costs all who write to the store its
+        /// time, and each stream of the fleet a line.
+        package static let endpointsPerSecond = 500
+        /// Whoever tells of everything there may be, and once more after a restart, waits for nothing.
+        package static let endpointsAtOnce = 2 * Endpoints.ofAgent
+        /// SVIDs that are asked for, given or refused.
+        package static let issuesPerSecond = 100
+        /// A host that starts asks for all of its identities.
+        package static let issuesAtOnce = 8192
+        /// The longest an agent waits when it is told to.
+        package static let longestWait = Duration.seconds(60)
+    }
+}

@@ -1,0 +1,92 @@
+/// Every bound on what others can make us do, in one place: how much, how long, how many.
+///
+/// Each has a unit and a reason. Configuration may change those that are called defaults; the others are fixed, as code
+/// and documents rest on them. A new one goes into ``all`` and into docs/limits.md as well.
+package enum Limits {
+    /// What a peer may present as its certificate chain, before possession of the key is proven.
+    package enum CertificateChain {
+        /// Leaf, up to two intermediates and a cross-signed root; SPIRE and we send two.
+        package static let certificates = 4
+        /// Of all certificates together, DER encoded. Ours are below 1 KiB each.
+        package static let bytes = 16 << 10
+        /// Chains being verified at one time in one process. Verifying takes a fraction of a millisecond of one core.
+        package static let verificationsAtOnce = 2
+    }
+
+    /// Deadlines of a connection to one of our listeners. Defaults, configurable.
+    package enum Connection {
+        /// From accept until TLS stands. A round trip around the world takes 0.3 seconds.
+        package static let handshake = Duration.seconds(5)
+        /// From accept, or from the end of the request before, until a whole request head is there.
+        package static let requestHead = Duration.seconds(10)
+        /// From the first byte of a request until its last.
+        package static let request = Duration.seconds(60)
+        /// A kept connection on which nothing moves.
+        package static let idle = Duration.seconds(60)
+        /// Of a request's body through a proxy, each second; ``idle`` is how far it may fall behind. A request may be as large as
+        /// it likes, so it has no deadline as a whole. Slower lines than that carry no TLS.
+        package static let bodyBytesPerSecond = 128
+        /// Until a dialled destination has answered; longer than ARP takes to tell that nobody is there.
+        package static let dial = Duration.seconds(10)
+        /// How long a peer may read nothing of what is left to send when a connection ends.
+        package static let lingering = Duration.seconds(60)
+        /// What a peer is given to take a last answer, or what was sent before, until a reset says that nobody listens.
+        package static let refusal = Duration.seconds(1)
+        /// Until it is known who a process is now that executed another program, changed its ids or came under another
+        /// policy; else what it opened is cut. What only has to be compared is known in a millisecond.
+        package static let standing = Duration.seconds(1)
+    }
+
+    /// What a daemon writes to its log.
+    package enum Log {
+        /// Of one message, and of each value beside it; the rest is cut. A verifier's log of the kernel part fits.
+        package static let textBytes = 8 << 10
+        /// For a reader that does not read; once it is over, lines are lost until it reads again.
+        package static let patience = Duration.milliseconds(100)
+    }
+
+    /// Of the certificates we issue.
+    package enum SVID {
+        /// How much earlier than its issue a certificate is valid, for clocks that are behind.
+        package static let backdating = Duration.seconds(30)
+        /// What a configuration may ask for.
+        package static let longestLifetime = Duration.seconds(30 * 86_400)
+        /// How much later than now one may count as issued, as all until then are withdrawn. Verifiers allow JWTs so much.
+        package static let ahead = Duration.seconds(5)
+        /// A withdrawal of what has run out, or was never issued: agents may still tell of that identity.
+        package static let withdrawnAtLeast = Duration.seconds(3600)
+    }
+
+    /// Who may hold how much of a listener's connections; see ``SlotShares``.
+    package enum Slots {
+        /// Of the control plane's HTTPS listener.
+        package static let controlPlane = 4096
+        /// Of the operator's Unix socket.
+        package static let operators = 256
+        /// Of a host's proxy, both directions together; each has two sockets.
+        package static let proxy = 10_000
+        /// The part of all slots that those without a verified certificate, or a known process, may hold together: one in
+        /// so many.
+        package static let strangersOneIn = 10
+    }
+
+    /// What is held, and looked at, of connections to where nobody is known to be managed.
+    package enum Egress {
+        /// How long one waits until somebody managed is known there. A new listener is known to the fleet in 0.2 seconds.
+        package static let hold = Duration.seconds(3)
+        /// The first message of a program's own TLS. With keys that quantum computers do not break it has some 2 KiB.
+        package static let clientHello = 16 << 10
+    }
+
+    /// Refusals, before the audit keeps them: who repeats them makes no more records than this.
+    package enum Refusals {
+        /// In which those of one source, kind and reason are one record, after the first one.
+        package static let window = Duration.seconds(1)
+        /// Different ones of a window that get records of their own; the others share one of each kind.
+        package static let sources = 64
+        /// Of one source in a window that `tidemark explain --connection` can tell of each by itself.
+        package static let explained = 16
+        /// A source that was not refused for so long makes room for others.
+        package static let forgotten = Duration.seconds(60)
+    }
+}

@@ -1,0 +1,142 @@
+@testable import Agent
+import ControlPlaneAPI
+import Crypto
+import Foundation
+import Logging
+import SPIFFE
+import Testing
+import Workloads
+import X509
+
+/// Of an agent that the control plane has not let in: asking fails, and is remembered all the same.
+@Suite("SVID keeper")
+struct SVIDKeeperTests {
+    private let domain: TrustDomain
+    private let authority: P256.Signing.PrivateKey
+    private let board: PolicyBoard
+    private let link: ControlPlaneLink
+
+    init() throws {
+        domain = try TrustDomain("demo.example")
+        authority = P256.Signing.PrivateKey()
+        board = PolicyBoard(try Self.policy(["agents/{{process:uid}}"], in: domain))
+        let configuration = AgentConfiguration(
+            name: "a", controlPlane: .init(address: "https://127.0.0.1:1", caFile: "/nonexistent"))
+        link = ControlPlaneLink(
+            configuration: configuration, vault: EmptyVault(),
+            bundle: TrustBundle(
+                trustDomain: domain, x509Authorities: [try Self.certificate(of: nil, by: authority)]),
+            logger: Self.silent)
+    }
+
+    @Test func `so many identities of a host have an SVID and no more, until some end`() async throws {
+        let keeper = keeper(most: 3)
+        for number in 0..<3 { #expect(await refusal(of: number, by: keeper)?.contains("not attested") == true) }
+        for number in 3..<6 { #expect(await refusal(of: number, by: keeper)?.contains("3 identities") == true) }
+        // Who has a place keeps it.
+        #expect(await refusal(of: 0, by: keeper)?.contains("not attested") == true)
+        try await end(of: "agents/{{process:uid}}", for: keeper)
+        #expect(await refusal(of: 5, by: keeper)?.contains("not attested") == true)
+    }
+
+    @Test func `who got none, and asks no more, makes room`() async throws {
+        let keeper = keeper(most: 1)
+        _ = await refusal(of: 0, by: keeper)
+        let running = Task { await keeper.run() }
+        defer { running.cancel() }
+        try await eventually { await refusal(of: 1, by: keeper)?.contains("not attested") == true }
+    }
+
+    @Test func `what speaks to the control plane as a workload ends with its identity, and is one meanwhile`()
+        async throws
+    {
+        let keeper = keeper(most: 10)
+        let svid = try svid(of: 7)
+        _ = await refusal(of: 7, by: keeper)
+        _ = await refusal(of: 8, by: keeper)
+        let first = try await link.client(as: svid)
+        #expect(try await link.client(as: svid) === first)
+        // A renewed SVID is shown by the same one.
+        #expect(try await link.client(as: self.svid(of: 7)) === first)
+        _ = try await link.client(as: self.svid(of: 8))
+        #expect(await link.spokenFor == [try id(7), try id(8)])
+        await keeper.follow(board.current)
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(await link.spokenFor.count == 2)
+        try await end(of: "agents/{{process:uid}}", for: keeper)
+        try await eventually { await link.spokenFor.isEmpty }
+        #expect(try await link.client(as: svid) !== first)
+        await link.forgetClients(of: [svid.id])
+        #expect(await link.spokenFor.isEmpty)
+    }
+
+    private func keeper(most: Int) -> SVIDKeeper {
+        SVIDKeeper(link: link, policy: board, most: most, evidence: { _ in nil }, logger: Self.silent)
+    }
+
+    private func refusal(of number: Int, by keeper: SVIDKeeper) async -> String? {
+        do {
+            _ = try await keeper.svid(for: id(number), process: nil)
+            return nil
+        } catch { return "\(error)" }
+    }
+
+    /// A policy without it, and the one of before again.
+    private func end(of workloadID: String, for keeper: SVIDKeeper) async throws {
+        await keeper.follow(try Self.policy(["other"], in: domain))
+        await keeper.follow(try Self.policy([workloadID], in: domain))
+    }
+
+    private func eventually(_ condition: () async -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while await !condition() {
+            try #require(ContinuousClock.now < deadline)
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private func id(_ number: Int) throws -> SPIFFEID { try SPIFFEID("spiffe://demo.example/agents/\(number)") }
+
+    private func svid(of number: Int) throws -> X509SVID {
+        let key = P256.Signing.PrivateKey()
+        return try X509SVID(chain: [Self.certificate(of: key, by: authority, id(number))], privateKey: key)
+    }
+
+    private static let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    private static func policy(_ workloadIDs: [String], in domain: TrustDomain) throws -> EnforcedPolicy {
+        try EnforcedPolicy(
+            PolicySnapshot(
+                version: 1, trustDomain: domain, bundle: TrustBundle(trustDomain: domain, x509Authorities: []),
+                identities: workloadIDs.map {
+                    WorkloadIdentity(
+                        name: "w", agentGroup: "g", workloadID: WorkloadName(stringLiteral: $0),
+                        selectors: [Selector(userIDs: [1])])
+                }, resources: [], endpoints: [], withdrawn: [], revokedTokens: [], svidLifetime: 120))
+    }
+
+    /// - Parameter key: nil for the authority's own.
+    private static func certificate(
+        of key: P256.Signing.PrivateKey?, by authority: P256.Signing.PrivateKey, _ id: SPIFFEID? = nil,
+    ) throws -> Certificate {
+        try Certificate(
+            version: .v3, serialNumber: .init(), publicKey: .init((key ?? authority).publicKey),
+            notValidBefore: Date() - 60, notValidAfter: Date() + 600, issuer: DistinguishedName(),
+            subject: DistinguishedName(), signatureAlgorithm: .ecdsaWithSHA256,
+            extensions: try Certificate.Extensions {
+                Critical(
+                    key == nil
+                        ? BasicConstraints.isCertificateAuthority(maxPathLength: nil)
+                        : BasicConstraints.notCertificateAuthority)
+                Critical(KeyUsage(digitalSignature: key != nil, keyCertSign: key == nil))
+                Critical(
+                    SubjectAlternativeNames([.uniformResourceIdentifier(id?.description ?? "spiffe://demo.example")]))
+            },
+            issuerPrivateKey: .init(authority))
+    }
+}
+
+private struct EmptyVault: ControlPlaneLink.CredentialVault {
+    func load() -> [UInt8]? { nil }
+    func store(_ bytes: [UInt8]) throws {}
+}

@@ -1,0 +1,181 @@
+import NIOCore
+import Testing
+
+@testable import Proxy
+
+/// Who takes a host's connections away from whom: nobody.
+@Suite("Shares of connections") struct SharesTests {
+    @Test func `silent strangers make room for each other, and never for want of it refuse a peer`()
+        async throws
+    {
+        var limits = ProxyLimits.patient
+        limits.maximumConnections = 40
+        let hosts = try await TwoHosts(limits: limits)
+        var strangers: [Wire] = []
+        for _ in 0..<60 { strangers.append(try await Wire.connect(to: hosts.destination)) }
+        _ = try await eventually("strangers to be down to their part") {
+            hosts.server.proxy.connectionCount <= 4 ? true : nil
+        }
+        #expect(try await strangers[0].end() == .reset)
+        let wire = try await hosts.dial()
+        try await wire.send("ping")
+        try await hosts.application.connection().receive(through: "ping")
+    }
+
+    @Test func `one workload cannot take the places of another`() async throws {
+        var limits = ProxyLimits.patient
+        limits.maximumConnections = 20
+        let hosts = try await TwoHosts(limits: limits)
+        var greedy: [Wire] = []
+        for _ in 0..<9 {
+            let wire = try await hosts.dial()
+            try await wire.send("ping")
+            try await hosts.application.connection().receive(through: "ping")
+            greedy.append(wire)
+        }
+        let early = hosts.client.journal.all.filter { !$0.allowed }
+        #expect(early.isEmpty)
+        // It may be over before the test's end of it is set up.
+        let tenth = try? await hosts.dial()
+        let refused = try await eventually("a refusal") {
+            hosts.client.journal.all.first { !$0.allowed && $0.reason.contains("left for everybody") }
+        }
+        tenth?.close()
+        #expect(refused.workload == hosts.agent && greedy.count == 9)
+        #expect(hosts.client.proxy.connectionCount == 9)
+        let other = hosts.flow(of: hosts.tool)
+        hosts.client.svids.hold(try hosts.authority.svid("weather-mcp-server"))
+        hosts.client.routes.change { $0.expected = nil }
+        let wire = try await hosts.dial(other)
+        try await wire.send("ping")
+        try await hosts.application.connection().receive(through: "ping")
+    }
+
+    @Test func `a client that stays silent is closed`() async throws {
+        var limits = ProxyLimits.patient
+        limits.idle = .seconds(1)
+        let hosts = try await TwoHosts(resources: ["/mcp"], limits: limits)
+        try await hosts.dial().inputClosed()
+        try await Self.nothingIsLeft(hosts)
+    }
+
+    @Test func `a head that trickles is refused`() async throws {
+        var limits = ProxyLimits.patient
+        limits.requestHead = .seconds(2)
+        let hosts = try await TwoHosts(resources: ["/mcp"], limits: limits)
+        let trickling = try await hosts.dial()
+        try await trickling.send("GET /mcp HTTP/1.1\r\nHost: h\r\nX-Slow: ")
+        for _ in 0..<200 where trickling.peek.isEmpty {
+            try? await trickling.send("a")
+            // The trickle itself, no wait for an outcome.
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        #expect(try await trickling.receive(through: "}").hasPrefix("HTTP/1.1 408 "))
+        try await Self.nothingIsLeft(hosts)
+    }
+
+    @Test func `half a body whose sender falls silent is refused, and its server sees no whole request`() async throws {
+        var limits = ProxyLimits.patient
+        limits.idle = .seconds(10)
+        let hosts = try await TwoHosts(resources: ["/mcp"], limits: limits)
+        let halfway = try await hosts.dial()
+        try await halfway.send("POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf")
+        let server = try await hosts.application.connection()
+        try await server.receive(through: "half")
+        #expect(try await halfway.receive(through: "}").hasPrefix("HTTP/1.1 408 "))
+        try await halfway.inputClosed()
+        #expect(try await server.end() == .reset)
+    }
+
+    private static func nothingIsLeft(_ hosts: TwoHosts) async throws {
+        _ = try await eventually("no connection left") { hosts.client.proxy.connectionCount == 0 ? true : nil }
+    }
+
+    @Test func `a body that trickles is never silent, and ends all the same; one that keeps the pace arrives`()
+        async throws
+    {
+        var limits = ProxyLimits.patient
+        limits.idle = .seconds(10)
+        limits.bodyBytesPerSecond = 1000
+        let hosts = try await TwoHosts(resources: ["/mcp"], limits: limits)
+        let head = "POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n"
+        let slow = try await hosts.dial()
+        try await slow.send(head + "a")
+        let slowServer = try await hosts.application.connection()
+        try await slowServer.receive(through: "a")
+        let steady = try await hosts.dial()
+        try await steady.send(head)
+        let server = try await hosts.application.connection()
+        // Many times faster than asked for, and as long on its way as the slow one has.
+        // The pauses are the pace; no outcome is waited for by them.
+        for _ in 0..<20 {
+            try await steady.send(String(repeating: "b", count: 10_000))
+            try await Task.sleep(for: .milliseconds(250))
+            try? await slow.send("a")
+        }
+        // Never silent: it is for its pace that it ends.
+        for _ in 0..<200 where slow.peek.isEmpty {
+            try? await slow.send("a")
+            try await Task.sleep(for: .milliseconds(250))
+        }
+        #expect(slow.peek.hasPrefix("HTTP/1.1 408 "))
+        #expect(try await slowServer.end() == .reset)
+        try await server.receive(through: String(repeating: "b", count: 200_000))
+    }
+
+    @Test func `each byte of a body buys time, none can be saved up, and none is needed where the pace is nought`() {
+        var limits = ProxyLimits()
+        limits.idle = .seconds(10)
+        limits.bodyBytesPerSecond = 100
+        let start = NIODeadline.uptimeNanoseconds(0)
+        var pace = RequestPace(limits)
+        #expect(pace.deadline == nil)
+        pace.begin(at: start)
+        pace.receive(50, at: start + .seconds(9))
+        #expect(pace.deadline == start + .milliseconds(10_500))
+        pace.receive(1_000_000, at: start + .seconds(10))
+        #expect(pace.deadline == start + .seconds(20))
+        limits.bodyBytesPerSecond = 0
+        pace = RequestPace(limits)
+        pace.begin(at: start)
+        #expect(pace.deadline == nil)
+    }
+
+    @Test func `a stream of answers may be silent for as long as it likes`() async throws {
+        var limits = ProxyLimits.patient
+        limits.requestHead = .seconds(1)
+        limits.idle = .seconds(1)
+        let hosts = try await TwoHosts(resources: ["/mcp"], limits: limits)
+        let wire = try await hosts.dial()
+        try await wire.send("GET /mcp HTTP/1.1\r\nHost: h\r\n\r\n")
+        let server = try await hosts.application.connection()
+        try await server.receive(through: "\r\n\r\n")
+        try await Task.sleep(for: .milliseconds(1500))
+        try await server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        try await wire.receive(through: "abc\r\n")
+        try await Task.sleep(for: .milliseconds(1500))
+        try await server.send("3\r\ndef\r\n0\r\n\r\n")
+        try await wire.receive(through: "0\r\n\r\n")
+    }
+
+    @Test
+    func `an IPv6 source is its first 64 bits, so a network of its own does not multiply a stranger`() throws {
+        let slots = ConnectionSlots(capacity: 100)
+        let one = ConnectionSlots.Source(bytes: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 1])
+        let held = try (0..<10).map { _ in try slots.admit(strangerFrom: one, in: 7) }
+        #expect(slots.count(in: 7) == 10 && slots.count == 10)
+        held.forEach { $0.release() }
+        #expect(slots.count == 0 && slots.count(in: 7) == 0)
+    }
+
+    @Test func `a place is given back once, whoever has it by then`() throws {
+        let slots = ConnectionSlots(capacity: 10)
+        let place = try slots.admitOutbound(in: 1)
+        try place.vouch(for: .nobody(1))
+        #expect(throws: (any Error).self) { try place.vouch(for: .nobody(1)) }
+        place.release()
+        #expect(slots.count == 0)
+        for _ in 0..<5 { _ = try slots.admitOutbound(in: 1) }
+        #expect(slots.count == 5)
+    }
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""The tests that docs/threat-model.md names as evidence are there: `SuiteTests: a sentence; the beginning of another …`, `test_name`.
+
+Where a sentence leaves something out, as …, each of its parts has to be in some test's name.
+"""
+
+import re
+import sys
+
+from swift import Swift
+from tree import ROOT, files, report
+
+DOCUMENT = ROOT / "docs/threat-model.md"
+SUITE = re.compile(r"\b\w+Tests\b")
+EVIDENCE = re.compile(r"(?:^|[ (`])\w+Tests`?: (?P<sentences>.*)")
+# A suite, as the report of the tests calls it, or where it is.
+HEADING = re.compile(r"^(?:[\w` /]+: )+")
+PYTHON_TEST = re.compile(r"\btest_\w+")
+
+
+def test_names():
+    """What tests and suites are called, as sentences; and the names of tests, suites and files, as code has them."""
+    sentences, names = set(), set()
+    for path in files(".swift", under=("Tests",)):
+        source = Swift(path)
+        sentences |= {function.name.strip("`") for function in source.functions} | set(re.findall(r'@Suite\("([^"]+)"', source.text))
+        names |= {path.stem, path.parent.name, *re.findall(r"\b(?:struct|class|enum) (\w+)", source.bare)}
+    for path in files(".py", under=("Tests",)):
+        names |= {path.stem, *PYTHON_TEST.findall(path.read_text())}
+    sentences |= {name.removeprefix("test_").replace("_", " ") for name in names if PYTHON_TEST.match(name)}
+    return sentences, names
+
+
+def named_in(cell):
+    """The sentences in one cell of the table."""
+    if found := EVIDENCE.search(cell):
+        for part in found.group("sentences").split("; "):
+            yield HEADING.sub("", part.strip())
+
+
+def is_among(sentence, known):
+    words = sentence.rstrip(".")
+    if words.count(")") > words.count("("):
+        words = words.rpartition(")")[0]
+    return all(any(part.strip(" ,") in name for name in known) for part in words.split("…"))
+
+
+def faults():
+    sentences, names = test_names()
+    for number, line in enumerate(DOCUMENT.read_text().splitlines(), 1):
+        for name in [*SUITE.findall(line), *PYTHON_TEST.findall(line)]:
+            if name not in names:
+                yield DOCUMENT, number, f"there are no tests {name}"
+        for sentence in (sentence for cell in line.split("|") for sentence in named_in(cell)):
+            if not re.match(r"`?(?:\w+Tests|test_)", sentence) and not is_among(sentence, sentences):
+                yield DOCUMENT, number, f"no test is named “{sentence}”"
+
+
+if __name__ == "__main__":
+    sys.exit(report("evidence", faults()))

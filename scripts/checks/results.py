@@ -4,6 +4,7 @@ import sys
 import xml.etree.ElementTree as xml
 
 SLOWEST = 15
+SECOND = "second"  # folder of the reports of second tries
 NEEDS_ROOT = "needs root"  # as Tests/AgentTests/AsRoot.swift says it
 
 
@@ -29,21 +30,34 @@ def tell_slowest(cases):
         print(f"    {float(case.get('time') or 0):6.1f} s  {report.stem}: {name(case)}")
 
 
-def report(folder, all_passed, is_root=True):
+def cases_in(paths):
+    return [(path, case) for path in sorted(paths) for case in xml.parse(path).iter("testcase")]
+
+
+def passed_by_themselves(folder):
+    """Names of tests that passed in a second try; one that failed there as well is none of them."""
+    second = cases_in((folder / SECOND).glob("*.xml"))
+    return {name(case) for _, case in second} - {name(case) for _, case in second if is_failed(case)}
+
+
+def report(folder, explained, is_root=True):
     """Tells the slowest and the failed tests, and last how many passed and failed. Returns the exit code.
 
-    all_passed: whether every step that ran them ended well.
+    explained: whether each step that ended badly has a failed test.
     is_root: without root, tests that need it are left out instead of failed.
     """
-    every = [(path, case) for path in sorted(folder.glob("*.xml")) for case in xml.parse(path).iter("testcase")]
+    every = cases_in(folder.glob("*.xml"))
     cases = [(path, case) for path, case in every if is_root or not is_left_out(case)]
-    failed = [case for _, case in cases if is_failed(case)]
+    first = [case for _, case in cases if is_failed(case)]
+    late = passed_by_themselves(folder)
+    failed = [case for case in first if name(case) not in late]
     tell_slowest(cases)
-    for case in failed:
-        print(f"not passed: {name(case)}", file=sys.stderr)
+    for case in first:
+        how = "passed by itself only" if name(case) in late else "not passed"
+        print(f"{how}: {name(case)}", file=sys.stderr)
     count = len(failed)
-    # A runner that failed without a failing test: it crashed, or a check before the tests failed.
-    if not all_passed and not count:
+    # It crashed, or a check before the tests failed.
+    if not explained and not count:
         print("not passed: a step above", file=sys.stderr)
         count = 1
     left_out = f", {len(every) - len(cases)} left out" if not is_root else ""

@@ -20,6 +20,9 @@ class Step:
     command: list
     after: tuple = ()
     environment: dict = dataclasses.field(default_factory=dict)
+    # A glob of its JUnit reports, and how its failed tests are run by themselves: see second_try.py.
+    report: str = ""
+    again: callable = None
     process: subprocess.Popen = None
     started: float = 0
     status: int = None

@@ -59,6 +59,7 @@ package struct ConnectionFinder: Sendable {
         found.svidSerial = report.svidSerial
         found.peerSVIDSerial = report.peerSVIDSerial
         found.plainText = report.plainText
+        if let because = report.peerBecause { found.because += "; the peer may speak: \(because)" }
         if let note = keptNote(report) { found.because += note }
         if let process = report.process ?? listener(at: report.destination, in: report.network) {
             found.process = await explainer.explain(process)

@@ -133,6 +133,8 @@ package struct AgentRoutes: RoutePolicy {
         self.handles = handles
     }
 
+    package var revision: UInt64 { policy.revision }
+
     package func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
         InternetEndpoint(destination).flatMap {
             policy.current.outbound(workload: workload, destination: $0, network: network)
@@ -199,10 +201,11 @@ extension SocketAddress {
 extension InternetEndpoint {
     /// nil for a Unix socket's address.
     package init?(_ address: SocketAddress) {
-        guard let text = address.ipAddress, let port = address.port, let port = UInt16(exactly: port),
-            let internet = InternetAddress(text)
-        else { return nil }
-        self.init(address: internet, port: port)
+        switch address {
+        case .v4(let socket): self.init(socket.address)
+        case .v6(let socket): self.init(socket.address)
+        case .unixDomainSocket: return nil
+        }
     }
 }
 

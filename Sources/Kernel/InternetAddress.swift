@@ -10,9 +10,9 @@ package struct InternetAddress: Hashable, Sendable, CustomStringConvertible {
         var v4 = in_addr()
         var v6 = in6_addr()
         if inet_pton(AF_INET, text, &v4) == 1 {
-            self = withUnsafeBytes(of: v4) { InternetAddress(v4: Array($0)) }
+            self.init(v4)
         } else if inet_pton(AF_INET6, text, &v6) == 1 {
-            self = withUnsafeBytes(of: v6) { InternetAddress(networkOrder: $0) }
+            self.init(v6)
         } else {
             return nil
         }
@@ -22,6 +22,10 @@ package struct InternetAddress: Hashable, Sendable, CustomStringConvertible {
     init(networkOrder bytes: UnsafeRawBufferPointer) {
         self.bytes = Array(bytes.prefix(16))
     }
+
+    init(_ address: in_addr) { self = withUnsafeBytes(of: address) { InternetAddress(v4: Array($0)) } }
+
+    init(_ address: in6_addr) { self = withUnsafeBytes(of: address) { InternetAddress(networkOrder: $0) } }
 
     /// - Parameter v4: 4 bytes, in network order.
     init(v4: [UInt8]) {

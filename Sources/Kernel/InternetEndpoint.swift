@@ -1,3 +1,4 @@
+package import Glibc
 import KernelABI
 
 /// An address and a TCP port.
@@ -21,6 +22,14 @@ package struct InternetEndpoint: Hashable, Sendable, CustomStringConvertible {
             let address = InternetAddress(String(isBracketed ? host.dropFirst().dropLast() : host))
         else { return nil }
         self.init(address: address, port: port)
+    }
+
+    package init(_ socket: sockaddr_in) {
+        self.init(address: InternetAddress(socket.sin_addr), port: UInt16(bigEndian: socket.sin_port))
+    }
+
+    package init(_ socket: sockaddr_in6) {
+        self.init(address: InternetAddress(socket.sin6_addr), port: UInt16(bigEndian: socket.sin6_port))
     }
 
     init(_ endpoint: endpoint) {

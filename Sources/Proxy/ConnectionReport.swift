@@ -23,6 +23,8 @@ package struct ConnectionReport: Sendable, Codable, Equatable {
     package let workload: SPIFFEID?
     /// nil: not established yet, or plain text.
     package let peer: SPIFFEID?
+    /// Why policy let the peer through when it was established; nil as for `peer`.
+    package let peerBecause: String?
     /// `address:port`, an IPv6 address in brackets, as the application sees it: its own end for outbound connections,
     /// the true client for inbound ones.
     package let source: String
@@ -49,7 +51,8 @@ extension ConnectionReport {
         self.init(
             id: id, direction: entry.direction, process: entry.journal.process,
             image: entry.opener?.image, workload: entry.workload,
-            peer: entry.peer?.id, source: entry.source.text, destination: entry.destination.text,
+            peer: entry.peer?.id, peerBecause: entry.peer?.because, source: entry.source.text,
+            destination: entry.destination.text,
             network: entry.network,
             startedAt: entry.startedAt, bytesToApplication: entry.bytes.toApplication,
             bytesFromApplication: entry.bytes.fromApplication, plainText: entry.isPlainText,

@@ -212,7 +212,7 @@ extension Refusal {
     static func standing(for error: any Error) -> Refusal {
         switch error {
         case let refusal as Refusal: refusal
-        case ProxyError.peerRefused, ProxyError.identityWithdrawn: .peerRefused("\(error)")
+        case ProxyError.peerRefused, ProxyError.peerUnproved, ProxyError.nobodyListens: .peerRefused("\(error)")
         case ProxyError.handshake, ProxyError.unreachable, ProxyError.socket: .badGateway("\(error)")
         default: .unavailable("\(error)")
         }

@@ -20,6 +20,8 @@ actor InboundConnection {
     private var peer: PeerIdentity?
     private var application: (any Channel)?
     private let bytes = ByteTally()
+    /// As policy had it when it was asked last.
+    private var known: (revision: UInt64, route: InboundRoute)?
     private var entry: UInt64 = 0
     private var facts: JournalEntry
 
@@ -81,7 +83,7 @@ actor InboundConnection {
             ))
         try network.checkServed()
         try await identify(route)
-        try establish()
+        try establish(route)
         if route.resources.isEmpty {
             let application = try await dialApplication()
             try RawLane.join(downstream, application)
@@ -92,9 +94,13 @@ actor InboundConnection {
 
     private func route() throws(ProxyError) -> InboundRoute {
         let routes = environment.dependencies.routes
+        // First: a change between the two is asked for again, never missed.
+        let revision = routes.revision
+        if let known, known.revision == revision { return known.route }
         guard let route = routes.inbound(destination: destination, network: network.cookie) else {
-            throw .peerRefused("no managed workload listens at \(destination.text)")
+            throw .nobodyListens(address: destination.text)
         }
+        known = (revision, route)
         return route
     }
 
@@ -110,9 +116,7 @@ actor InboundConnection {
             let peer = try await authenticate(route)
             return try place.vouch(for: .peer(peer.id))
         }
-        guard route.tlsMode == .permissive else {
-            throw ProxyError.peerRefused("plain text refused: the peer presented no SVID")
-        }
+        if let cause = route.rule.decision(on: .plainText).refusal { throw ProxyError.peerRefused(cause) }
         try place.vouch(for: .client(place.source))
     }
 
@@ -130,11 +134,8 @@ actor InboundConnection {
     }
 
     private func shakeHands(_ context: NIOSSLContext, _ route: InboundRoute) async throws -> PeerIdentity {
-        let peers = route.peers
         let bundles = environment.dependencies.svids.bundles()
-        let check = PeerCheck(bundles: bundles, verifications: environment.verifications) {
-            peers.decision(for: $0, issuedAt: $1)
-        }
+        let check = PeerCheck(bundles: bundles, verifications: environment.verifications, rule: route.rule)
         downstream.closeFuture.whenComplete { _ in check.abandon() }
         let failure: (any Error)?
         do {
@@ -163,15 +164,17 @@ actor InboundConnection {
     }
 
     /// Counts the connection as established, then asks policy again: it may have changed since the handshake asked.
-    private func establish() throws(ProxyError) {
+    private func establish(_ route: InboundRoute) throws(ProxyError) {
         environment.live.update(entry) { entry in
             entry.peer = peer
             entry.isPlainText = peer == nil
             entry.journal = facts
         }
-        let established = environment.live[entry]
-        if let objection = established?.objection(environment.dependencies.routes) { throw .peerRefused(objection) }
-        environment.record(facts, allowed: true, peer?.because ?? "plain text let by: the mode is PERMISSIVE")
+        let routes = environment.dependencies.routes
+        if known?.revision != routes.revision, let objection = environment.live[entry]?.objection(routes) {
+            throw objection
+        }
+        environment.record(facts, allowed: true, peer?.because ?? route.rule.decision(on: .plainText).reason)
     }
 
     // MARK: The application
@@ -218,8 +221,7 @@ actor InboundConnection {
     ) async throws -> ProtectedResource {
         let route = try route()
         if let peer {
-            let decision = route.peers.decision(for: peer.id, issuedAt: peer.issuedAt)
-            guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }
+            if let cause = route.rule.decision(on: peer.asFarEnd).refusal { throw ProxyError.peerRefused(cause) }
         }
         let policy = HTTPPolicy(resources: route.resources, address: destination.ipAddress)
         let inquiry = try policy.beforeIntrospection(

@@ -111,15 +111,15 @@ final class LiveConnections: Sendable {
 
 extension LiveConnections.Entry {
     /// - Returns: why the connection lost its right, or nil where it has it.
-    func objection(_ routes: any RoutePolicy) -> String? {
+    func objection(_ routes: any RoutePolicy) -> ProxyError? {
         guard let workload else { return nil }
         return switch direction {
         case .outbound:
-            objection(routes.outbound(workload: workload, destination: destination, network: network), to: workload)
+            objection(routes.outbound(workload: workload, destination: destination, network: network), of: workload)
         case .inbound:
             objection(
                 routes.inbound(destination: destination, network: network)
-                    ?? routes.inbound(draining: workload, destination: destination, network: network), to: workload)
+                    ?? routes.inbound(draining: workload, destination: destination, network: network), of: workload)
         }
     }
 
@@ -136,37 +136,19 @@ extension LiveConnections.Entry {
         }
     }
 
-    private func objection(_ route: OutboundRoute, to workload: SPIFFEID) -> String? {
-        if route.peers.withdrawn.gone.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
-        if isPlainText {
-            guard case .closed(let reason)? = route.passage else { return nil }
-            return "\(ProxyError.placeRefused(destination.text, reason))"
+    private var farEnd: PeerRule.FarEnd { isPlainText ? .plainText : peer?.asFarEnd ?? .unproved }
+
+    private func objection(_ route: OutboundRoute, of workload: SPIFFEID) -> ProxyError? {
+        if let cause = route.rule(for: workload, to: destination).decision(on: farEnd).refusal {
+            return .peerRefused(cause)
         }
-        guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
-        guard let peer else { return nil }
-        let decision = route.decision(for: peer)
-        return decision.isAllowed ? nil : decision.reason
+        // What goes on as it is is not looked into, whatever is served there.
+        return isPlainText || looksInside == !route.resources.isEmpty ? nil : .laneChanged
     }
 
-    private func objection(_ route: InboundRoute?, to workload: SPIFFEID) -> String? {
-        guard let route, route.workload == workload else { return "\(workload) does not listen there any more" }
-        if route.peers.withdrawn.gone.contains(workload) { return "\(ProxyError.identityWithdrawn(workload))" }
-        guard looksInside == !route.resources.isEmpty else { return "\(ProxyError.laneChanged)" }
-        if isPlainText { return route.tlsMode == .mutual ? "plain text is refused now: the mode is MUTUAL" : nil }
-        guard let peer else { return nil }
-        let decision = route.peers.decision(for: peer.id, issuedAt: peer.issuedAt)
-        return decision.isAllowed ? nil : decision.reason
+    private func objection(_ route: InboundRoute?, of workload: SPIFFEID) -> ProxyError? {
+        guard let route, route.workload == workload else { return .listensNoMore(workload) }
+        if let cause = route.rule.decision(on: farEnd).refusal { return .peerRefused(cause) }
+        return looksInside == !route.resources.isEmpty ? nil : .laneChanged
     }
-}
-
-extension OutboundRoute {
-    /// Whether `peer` may be at the destination's end.
-    func decision(for peer: SPIFFEID, issuedAt: IssueTime) -> PeerPolicy.Decision {
-        if let expected, expected != peer {
-            return .refused(because: "\(peer) answers where \(expected) is expected")
-        }
-        return peers.decision(for: peer, issuedAt: issuedAt)
-    }
-
-    func decision(for peer: PeerIdentity) -> PeerPolicy.Decision { decision(for: peer.id, issuedAt: peer.issuedAt) }
 }

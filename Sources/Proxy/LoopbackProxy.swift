@@ -108,7 +108,7 @@ package final class LoopbackProxy: Service {
         var cut = 0
         for entry in environment.live.all {
             guard let reason = entry.objection(environment.dependencies.routes) else { continue }
-            self.cut(entry, because: reason)
+            self.cut(entry, because: "\(reason)")
             cut += 1
         }
         return cut

@@ -22,6 +22,8 @@ actor OutboundConnection {
     private let flow: OutboundFlow
     private let bytes = ByteTally()
     private var upstream: Upstream?
+    /// As policy had it when it was asked last.
+    private var known: (revision: UInt64, route: OutboundRoute)?
     private var entry: UInt64 = 0
     /// What later entries of this connection have in common.
     private var facts: JournalEntry
@@ -146,19 +148,26 @@ actor OutboundConnection {
             try HTTPLane.serve(downstream, limits: environment.limits) { await self.decide($0) }
             return
         }
-        try checkOwnRight(route())
+        try check(.unproved)
         let upstream = try await dial(with: currentSVID())
         try RawLane.join(downstream, upstream.channel)
     }
 
     private func route() -> OutboundRoute {
-        environment.dependencies.routes.outbound(
-            workload: flow.workload, destination: flow.destination, network: network.cookie,
-        )
+        let routes = environment.dependencies.routes
+        // First: a change between the two is asked for again, never missed.
+        let revision = routes.revision
+        if let known, known.revision == revision { return known.route }
+        let route = routes.outbound(
+            workload: flow.workload, destination: flow.destination, network: network.cookie)
+        known = (revision, route)
+        return route
     }
 
-    private func checkOwnRight(_ route: OutboundRoute) throws(ProxyError) {
-        if route.peers.withdrawn.gone.contains(flow.workload) { throw .identityWithdrawn(flow.workload) }
+    private func rule() -> PeerRule { route().rule(for: flow.workload, to: flow.destination) }
+
+    private func check(_ end: PeerRule.FarEnd) throws(ProxyError) {
+        if let cause = rule().decision(on: end).refusal { throw .peerRefused(cause) }
     }
 
     private func currentSVID() async throws -> X509SVID {
@@ -175,7 +184,8 @@ actor OutboundConnection {
         facts.connection = nil
         facts.peer = nil
         facts.peerSVIDSerial = nil
-        let check = peerCheck()
+        let check = PeerCheck(
+            bundles: environment.dependencies.svids.bundles(), verifications: environment.verifications, rule: rule())
         let tls = try environment.tls.pair(for: svid).client
         let descriptor = try await DialledSocket.connect(
             to: flow.destination, in: network.network, on: eventLoop, within: environment.limits.connect,
@@ -189,15 +199,6 @@ actor OutboundConnection {
         } catch {
             channel.cut()
             throw error
-        }
-    }
-
-    private func peerCheck() -> PeerCheck {
-        let (routes, flow, cookie) = (environment.dependencies.routes, flow, network.cookie)
-        let bundles = environment.dependencies.svids.bundles()
-        return PeerCheck(bundles: bundles, verifications: environment.verifications) { peer, issuedAt in
-            routes.outbound(workload: flow.workload, destination: flow.destination, network: cookie)
-                .decision(for: peer, issuedAt: issuedAt)
         }
     }
 
@@ -224,10 +225,7 @@ actor OutboundConnection {
             entry.journal = facts
             entry.channels = [entry.channels[0], dialled.channel]
         }
-        let route = route()
-        try checkOwnRight(route)
-        let decision = route.decision(for: dialled.peer)
-        guard decision.isAllowed else { throw .peerRefused(decision.reason) }
+        try check(dialled.peer.asFarEnd)
         environment.record(facts, allowed: true, dialled.peer.because)
     }
 
@@ -248,9 +246,8 @@ actor OutboundConnection {
     }
 
     private func forward(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws -> HTTPVerdict {
-        let route = route()
-        try checkOwnRight(route)
-        let resource = try HTTPPolicy(resources: route.resources, address: flow.destination.ipAddress).outbound(
+        try check(.unproved)
+        let resource = try HTTPPolicy(resources: route().resources, address: flow.destination.ipAddress).outbound(
             target: head.uri)
         request.resource = resource.resource.text
         let (upstream, isNew) = try await currentUpstream()
@@ -259,8 +256,7 @@ actor OutboundConnection {
         request.svidSerial = facts.svidSerial
         request.peerSVIDSerial = facts.peerSVIDSerial
         do {
-            let decision = route.decision(for: upstream.peer)
-            guard decision.isAllowed else { throw ProxyError.peerRefused(decision.reason) }
+            try check(upstream.peer.asFarEnd)
             let token = try await token(for: resource, bound: upstream.svid)
             request.tokenID = token.id
             return .forward(

@@ -16,6 +16,8 @@ struct PeerIdentity: Sendable, Equatable {
     let issuedAt: IssueTime
     /// Why policy let it through.
     let because: String
+
+    var asFarEnd: PeerRule.FarEnd { .peer(id, issuedAt: issuedAt) }
 }
 
 /// One handshake's judgement of the peer: chain to its trust domain's bundle, SPIFFE leaf profile, then policy.
@@ -23,22 +25,19 @@ final class PeerCheck: Sendable {
     enum Outcome: Sendable {
         case pending
         case accepted(PeerIdentity)
-        case refused(String)
+        case refused(ProxyError)
     }
 
     private let verifier: X509SVIDVerifier
     private let verifications: ChainVerifications
-    private let decide: @Sendable (SPIFFEID, IssueTime) -> PeerPolicy.Decision
+    private let rule: PeerRule
     private let state = Mutex(Outcome.pending)
     private let isWanted = Atomic(true)
 
-    init(
-        bundles: BundleSet, verifications: ChainVerifications,
-        decide: @escaping @Sendable (SPIFFEID, IssueTime) -> PeerPolicy.Decision,
-    ) {
+    init(bundles: BundleSet, verifications: ChainVerifications, rule: PeerRule) {
         verifier = X509SVIDVerifier(bundles: bundles)
         self.verifications = verifications
-        self.decide = decide
+        self.rule = rule
     }
 
     /// NIOSSL's callback: replaces BoringSSL's own verification.
@@ -61,7 +60,7 @@ final class PeerCheck: Sendable {
     /// - Parameter failure: what the TLS handler reported, if it failed.
     func result(_ failure: (any Error)?) throws(ProxyError) -> PeerIdentity {
         switch state.withLock({ $0 }) {
-        case .refused(let reason): throw .peerRefused(reason)
+        case .refused(let error): throw error
         case .accepted(let peer) where failure == nil: return peer
         case .accepted, .pending: throw Self.explain(failure)
         }
@@ -71,15 +70,15 @@ final class PeerCheck: Sendable {
         do {
             let (id, leaf) = try verified.map { ($0.id, $0.leaf) }.get()
             let issuedAt = IssueTime(of: leaf)
-            let decision = decide(id, issuedAt)
-            guard decision.isAllowed else { return .refused(decision.reason) }
+            let decision = rule.decision(on: .peer(id, issuedAt: issuedAt))
+            if let cause = decision.refusal { return .refused(.peerRefused(cause)) }
             return .accepted(
                 PeerIdentity(
                     id: id, thumbprint: try CertificateThumbprint(of: leaf), serial: leaf.serialNumber.hexadecimal,
                     issuedAt: issuedAt, because: decision.reason,
                 ))
         } catch {
-            return .refused("\(error)")
+            return .refused(.peerUnproved("\(error)"))
         }
     }
 
@@ -89,7 +88,7 @@ final class PeerCheck: Sendable {
         case .none: return .handshake("it ended before the peer was checked")
         case .some(let error):
             let text = "\(error)"
-            if text.contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") { return .peerRefused("\(SVIDError.chainEmpty)") }
+            if text.contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") { return .peerUnproved("\(SVIDError.chainEmpty)") }
             if text.contains("UNSUPPORTED_PROTOCOL") || text.contains("TLSV1_ALERT_PROTOCOL_VERSION") {
                 return .handshake("the peer does not offer TLS 1.3, the only version spoken here")
             }

@@ -23,7 +23,9 @@ struct PlaceInquiry: Sendable {
         let deadline = ContinuousClock.now + patience
         while true {
             let route = routes.outbound(workload: flow.workload, destination: flow.destination, network: network)
-            if route.peers.withdrawn.gone.contains(flow.workload) { throw .identityWithdrawn(flow.workload) }
+            if let cause = route.rule(for: flow.workload, to: flow.destination).decision(on: .unproved).refusal {
+                throw .peerRefused(cause)
+            }
             switch route.passage {
             case nil: return .mutual
             case .plain(let reason)?: return .asItIs(because: reason)

@@ -8,8 +8,12 @@ package enum ProxyError: Error, CustomStringConvertible {
     case alreadyBound(cookie: UInt64)
     case networkUnbound(cookie: UInt64)
     case tooLate(String, limit: Duration)
-    case identityWithdrawn(SPIFFEID)
-    case peerRefused(String)
+    case peerRefused(PeerDecision.Cause)
+    /// Its certificates, or its key, prove nothing.
+    case peerUnproved(String)
+    /// - Parameter address: as the client dialled it.
+    case nobodyListens(address: String)
+    case listensNoMore(SPIFFEID)
     /// The process is not any more who opened the connection.
     case openerChanged(String)
     /// Nobody managed is there, and it may not be reached otherwise.
@@ -31,10 +35,14 @@ package enum ProxyError: Error, CustomStringConvertible {
             "network \(cookie) is not served any more: its last managed process ended"
         case .tooLate(let what, let limit):
             "\(what) took longer than \(limit); see the agent's log for what it waits for"
-        case .identityWithdrawn(let id):
-            "\(id) was deleted; apply its manifest again to let it back in"
-        case .peerRefused(let reason), .openerChanged(let reason):
+        case .peerRefused(let cause):
+            "\(cause)"
+        case .peerUnproved(let reason), .openerChanged(let reason):
             reason
+        case .nobodyListens(let address):
+            "no managed workload listens at \(address)"
+        case .listensNoMore(let workload):
+            "\(workload) does not listen there any more"
         case .placeRefused(let place, let reason):
             "\(place) may not be reached: \(reason)"
         case .handshake(let reason):

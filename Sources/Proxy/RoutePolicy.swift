@@ -23,6 +23,18 @@ package struct OutboundRoute: Sendable {
     }
 }
 
+extension OutboundRoute {
+    func rule(for workload: SPIFFEID, to destination: SocketAddress) -> PeerRule {
+        PeerRule(workload: workload, expected: expected, peers: peers, plainText: plainText(to: destination))
+    }
+
+    /// Of a connection that goes on as it is already: that somebody managed is there now does not end it.
+    private func plainText(to destination: SocketAddress) -> PeerRule.PlainText {
+        guard case .closed(let reason)? = passage else { return .allowed(because: "its place may be reached as it is") }
+        return .refused(because: "\(ProxyError.placeRefused(destination.text, reason))")
+    }
+}
+
 /// What is known of a local listener when a connection for it comes in.
 package struct InboundRoute: Sendable {
     /// The workload that listens.
@@ -43,11 +55,24 @@ package struct InboundRoute: Sendable {
     }
 }
 
-/// The policy in force, asked once a connection and again at each HTTP request.
+extension InboundRoute {
+    var rule: PeerRule {
+        let plainText: PeerRule.PlainText =
+            switch tlsMode {
+            case .permissive: .allowed(because: "plain text let by: the mode is PERMISSIVE")
+            case .mutual: .refused(because: "plain text refused: the peer presented no SVID")
+            }
+        return PeerRule(workload: workload, peers: peers, plainText: plainText)
+    }
+}
+
+/// The policy in force, asked once a connection, and again after each change of it.
 ///
 /// An address means what it means in the network namespace of the local workload, given by its cookie: 127.0.0.1:8000
 /// is another place in another one.
 package protocol RoutePolicy: Sendable {
+    /// Rises with each change of what the others answer: a connection asks again only then.
+    var revision: UInt64 { get }
     func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute
     /// - Returns: nil where no managed workload listens; the connection is refused.
     func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute?

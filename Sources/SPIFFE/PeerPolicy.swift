@@ -13,39 +13,19 @@ package struct PeerPolicy: Sendable, Equatable {
         self.withdrawn = withdrawn
     }
 
-    /// With its reason either way.
-    package enum Decision: Sendable, Equatable {
-        case allowed(because: String)
-        case refused(because: String)
-
-        package var isAllowed: Bool {
-            if case .allowed = self { true } else { false }
-        }
-
-        package var reason: String {
-            switch self {
-            case .allowed(let reason), .refused(let reason): reason
-            }
-        }
-    }
-
     /// - Parameter issuedAt: of the SVID that proves the peer.
-    package func decision(for peer: SPIFFEID, issuedAt: IssueTime) -> Decision {
-        if let objection = withdrawn.objection(to: peer, issuedAt: issuedAt) { return .refused(because: objection) }
+    package func decision(for peer: SPIFFEID, issuedAt: IssueTime) -> PeerDecision {
+        if let objection = withdrawn.objection(to: peer, issuedAt: issuedAt) {
+            return .refused(.withdrawn(because: objection))
+        }
         guard let allowed else {
-            guard peer.trustDomain == trustDomain else {
-                return .refused(
-                    because: "\(peer) is not of trust domain \(trustDomain), and allowedSPIFFEIDs is absent")
-            }
+            guard peer.trustDomain == trustDomain else { return .refused(.otherTrustDomain(peer, than: trustDomain)) }
             // Agents and the control plane hold SVIDs too, and are nobody's callers.
             return peer.isReserved
-                ? .refused(because: "\(peer) is no workload, and allowedSPIFFEIDs is absent")
-                : .allowed(because: "same trust domain \(trustDomain)")
+                ? .refused(.noWorkload(peer)) : .allowed(because: "same trust domain \(trustDomain)")
         }
-        if let rule = allowed.first(where: { $0.matches(peer) }) {
-            return .allowed(because: "allowedSPIFFEIDs has \(rule)")
-        }
-        return .refused(because: "\(peer) is not in allowedSPIFFEIDs")
+        guard let rule = allowed.first(where: { $0.matches(peer) }) else { return .refused(.unlisted(peer)) }
+        return .allowed(because: "allowedSPIFFEIDs has \(rule)")
     }
 }
 

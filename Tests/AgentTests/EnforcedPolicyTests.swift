@@ -149,7 +149,7 @@ struct EnforcedPolicyTests {
         #expect(policy.inbound(destination: try endpoint("10.0.0.1", 9000), workload: client) == nil)
         let route = try #require(
             policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000), network: Self.network))
-        #expect(!route.peers.decision(for: client, issuedAt: IssueTime(seconds: 1)).isAllowed)
+        #expect(route.peers.decision(for: client, issuedAt: IssueTime(seconds: 1)).refusal != nil)
     }
 
     @Test func `an identity that is given again speaks, and its peers and its agent take what was issued since`() throws
@@ -158,9 +158,9 @@ struct EnforcedPolicyTests {
         #expect(policy.owns(client))
         let route = try #require(
             policy.outbound(workload: server, destination: try endpoint("10.0.0.2", 8000), network: Self.network))
-        #expect(!route.peers.decision(for: client, issuedAt: IssueTime(seconds: 100)).isAllowed)
-        #expect(route.peers.decision(for: client, issuedAt: IssueTime(seconds: 101)).isAllowed)
-        #expect(route.peers.decision(for: server, issuedAt: IssueTime(seconds: 1)).isAllowed)
+        #expect(route.peers.decision(for: client, issuedAt: IssueTime(seconds: 100)).refusal != nil)
+        #expect(route.peers.decision(for: client, issuedAt: IssueTime(seconds: 101)).refusal == nil)
+        #expect(route.peers.decision(for: server, issuedAt: IssueTime(seconds: 1)).refusal == nil)
     }
 
     @Test func `an identity of another group is not this agent's to speak as`() throws {

@@ -147,6 +147,7 @@ def test_a_live_connection_is_told_by_the_ends_of_both_hosts(lab, watcher):
             assert explain_connection(lab, host, *order).returncode == 0
     far = json.loads(explain_connection(lab, "b", *wire, "-o", "json").stdout)
     assert (far["state"], far["direction"], far["workload"], far["peer"]) == ("carried", "inbound", SERVER, AGENT)
+    assert all("the peer may speak: " in said["because"] for said in (near, far)), (near, far)
     assert (far["svidSerial"], far["peerSVIDSerial"]) == (near["peerSVIDSerial"], near["svidSerial"])
     assert far["process"]["spiffeID"] == SERVER
 

@@ -97,10 +97,16 @@ final class RouteTable: RoutePolicy {
     }
 
     let rules: Mutex<Rules>
+    private let changes = Atomic<UInt64>(0)
 
     init(_ rules: Rules) { self.rules = Mutex(rules) }
 
-    func change(_ change: (inout Rules) -> Void) { rules.withLock { change(&$0) } }
+    var revision: UInt64 { changes.load(ordering: .acquiring) }
+
+    func change(_ change: (inout Rules) -> Void) {
+        rules.withLock { change(&$0) }
+        changes.add(1, ordering: .acquiringAndReleasing)
+    }
 
     func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
         rules.withLock { rules in

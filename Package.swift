@@ -119,8 +119,8 @@ let everything: [Target] = [
     tests(
         "AgentTests",
         [
-            "Limits", "Agent", "ControlPlaneAPI", "Gateway", "SPIFFE", "Workloads", "Kernel", "Proxy", x509, crypto,
-            logging,
+            "Limits", "Agent", "ControlPlaneAPI", "Gateway", "SPIFFE", "Workloads", "Kernel", "Proxy", nio, x509,
+            crypto, logging,
         ]),
 ]
 

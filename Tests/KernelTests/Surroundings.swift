@@ -46,8 +46,14 @@ final class Surroundings {
         _ = Namespaces.enter(outerNetwork)
         close(outerNetwork)
         umount(bpffs.path())
-        rmdir(cgroup)
+        removeCgroup()
         try? FileManager.default.removeItem(at: folder)
+    }
+
+    /// A process that was ended leaves its cgroup a moment after it was waited for.
+    private func removeCgroup() {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while rmdir(cgroup) != 0, errno == EBUSY, ContinuousClock.now < deadline { usleep(10_000) }
     }
 
     private static func run(_ program: String, _ arguments: String...) throws {

@@ -39,15 +39,35 @@ package struct CheckpointKey: Sendable {
 
     func sign(count: Int64, head: String) throws -> AuditCheckpoint {
         let text = AuditCheckpoint.text(trustDomain: trustDomain, count: count, head: head)
-        let signature = try key.signature(for: text).derRepresentation
-        return AuditCheckpoint(count: count, head: head, signature: Base64URL.encode(signature))
+        return AuditCheckpoint(count: count, head: head, signature: try signature(of: text))
     }
 
     func vouches(for checkpoint: AuditCheckpoint) -> Bool {
-        guard let bytes = Base64URL.decode(checkpoint.signature),
+        isSigned(
+            AuditCheckpoint.text(trustDomain: trustDomain, count: checkpoint.count, head: checkpoint.head),
+            checkpoint.signature)
+    }
+
+    /// What stands for removed records is signed as that: a checkpoint says that records are there, and lets nobody remove them.
+    func signed(_ floor: AuditFloor) throws -> AuditFloor {
+        var floor = floor
+        floor.signature = try signature(of: floor.text(trustDomain: trustDomain))
+        return floor
+    }
+
+    func vouches(for floor: AuditFloor) -> Bool {
+        if floor.sequence == 0 { return floor.hash.isEmpty && floor.fault.isEmpty }
+        return isSigned(floor.text(trustDomain: trustDomain), floor.signature)
+    }
+
+    private func signature(of text: Data) throws -> String {
+        Base64URL.encode(try key.signature(for: text).derRepresentation)
+    }
+
+    private func isSigned(_ text: Data, _ signature: String) -> Bool {
+        guard let bytes = Base64URL.decode(signature),
             let signature = try? P256.Signing.ECDSASignature(derRepresentation: bytes)
         else { return false }
-        let text = AuditCheckpoint.text(trustDomain: trustDomain, count: checkpoint.count, head: checkpoint.head)
         return key.publicKey.isValidSignature(signature, for: text)
     }
 

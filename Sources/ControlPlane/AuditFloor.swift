@@ -2,13 +2,17 @@ import ControlPlaneAPI
 import Foundation
 import GRDB
 import Limits
+import SPIFFE
 
-/// Where the audit begins: what is below was removed by retention, and a signed checkpoint stands for it.
+/// Where the audit begins: what is below was removed by retention, and this, signed, stands for it.
 struct AuditFloor {
     var sequence: Int64
     var hash: String
+    /// What was wrong with the removed records, or empty: a fault that was found does not go with its record.
+    var fault = ""
+    /// ECDSA with SHA-256 over ``text(trustDomain:)``, DER in base64url.
     var signature: String
-    /// Of all records that are there.
+    /// Of all records that are there. Not signed: it changes with each record, and by it no fault is hidden.
     var bytes: Int64
 
     static func read(_ database: Database) throws -> AuditFloor {
@@ -16,7 +20,14 @@ struct AuditFloor {
             return AuditFloor(sequence: 0, hash: "", signature: "", bytes: 0)
         }
         return AuditFloor(
-            sequence: row["sequence"], hash: row["hash"], signature: row["signature"], bytes: row["bytes"])
+            sequence: row["sequence"], hash: row["hash"], fault: row["fault"], signature: row["signature"],
+            bytes: row["bytes"])
+    }
+
+    func write(_ database: Database) throws {
+        try database.execute(
+            sql: "UPDATE audit_floor SET sequence = ?, hash = ?, fault = ?, signature = ?, bytes = ?",
+            arguments: [sequence, hash, fault, signature, bytes])
     }
 
     /// In place of the last record that was removed.
@@ -27,9 +38,9 @@ struct AuditFloor {
         return link
     }
 
-    /// nil where nothing was removed.
-    var checkpoint: AuditCheckpoint? {
-        sequence == 0 ? nil : AuditCheckpoint(count: sequence, head: hash, signature: signature)
+    /// What is signed: nothing else that this key signs looks so, above all no checkpoint, which is in the database for everybody.
+    func text(trustDomain: TrustDomain) -> Data {
+        Data("tidemark audit floor 1\n\(trustDomain)\n\(sequence)\n\(hash)\n\(fault)\n".utf8)
     }
 }
 
@@ -49,52 +60,56 @@ package struct AuditRetention: Sendable, Equatable {
     ///
     /// - Returns: whether there may be more to do.
     func apply(signedBy key: CheckpointKey, now: Date, in database: Database) throws -> Bool {
-        let floor = try AuditFloor.read(database)
-        guard let cut = try cut(floor, now: now, in: database) else { return false }
-        let checkpoint = try key.sign(count: cut.sequence, head: cut.hash)
-        try database.execute(
-            sql: "UPDATE audit_floor SET sequence = ?, hash = ?, signature = ?, bytes = bytes - ?",
-            arguments: [cut.sequence, cut.hash, checkpoint.signature, cut.bytes])
-        try database.execute(sql: "DELETE FROM audit WHERE sequence <= ?", arguments: [cut.sequence])
+        let old = try AuditFloor.read(database)
+        guard let cut = try cut(old, checkedBy: key, now: now, in: database) else { return false }
+        let floor = try key.signed(cut.floor)
+        try floor.write(database)
+        try database.execute(sql: "DELETE FROM audit WHERE sequence <= ?", arguments: [floor.sequence])
         let entry = AuditChain.Entry(
             time: now, type: "audit.trimmed",
             details: [
-                "count": .integer(cut.sequence - floor.sequence), "through": .integer(cut.sequence),
-                "head": .string(cut.hash), "signature": .string(checkpoint.signature), "reason": .string(cut.reason),
+                "count": .integer(floor.sequence - old.sequence), "through": .integer(floor.sequence),
+                "head": .string(floor.hash), "fault": floor.fault.isEmpty ? nil : .string(floor.fault),
+                "signature": .string(floor.signature), "reason": .string(cut.reason),
             ])
         try AuditChain.append([entry], to: database)
         return cut.isPartial
     }
 
     private struct Cut {
-        var sequence: Int64
-        var hash: String
-        var bytes: Int
+        var floor: AuditFloor
         var reason: String
         var isPartial: Bool
     }
 
-    private func cut(_ floor: AuditFloor, now: Date, in database: Database) throws -> Cut? {
+    /// Who has the database may have put a floor there, or altered records, and waits for the server to sign for that: what is cut off is
+    /// verified, and what did not fit stays told.
+    private func cut(_ old: AuditFloor, checkedBy key: CheckpointKey, now: Date, in database: Database) throws -> Cut? {
         // Down to nine tenths, so that not every record removes another.
-        let excess = floor.bytes > bytes ? floor.bytes - bytes / 10 * 9 : 0
+        let excess = old.bytes > bytes ? old.bytes - bytes / 10 * 9 : 0
         // Texts of times sort like times.
         let oldest = age.map { WireCoding.text(now.addingTimeInterval(-($0 / .seconds(1)))) } ?? ""
         let newest = try AuditChain.lastLink(database).sequence
-        var cut: Cut?
+        var (floor, reason, count) = (old, String?.none, 0)
+        if !key.vouches(for: old) { floor.fault = AuditVerifier.unsignedFloor }
         let rows = try Row.fetchCursor(
             database, sql: "SELECT * FROM audit WHERE sequence <= ? ORDER BY sequence LIMIT ?",
             arguments: [newest - Int64(Limits.Audit.keptRecords), Limits.Audit.removedAtOnce])
-        var count = 0
         while let row = try rows.next() {
             let link = try AuditLink(row: row)
-            let removed = cut?.bytes ?? 0
-            guard Int64(removed) < excess || link.time < oldest else { return cut }
-            let reason = Int64(removed) < excess ? "the audit was larger than \(bytes) bytes" : "older than is kept"
+            let isExcess = old.bytes - floor.bytes < excess
+            guard isExcess || link.time < oldest else { break }
+            reason = reason ?? (isExcess ? "the audit was larger than \(bytes) bytes" : "older than is kept")
+            if floor.fault.isEmpty,
+                let fault = try link.fault(after: floor.link) ?? key.fault(of: link, after: floor.link)
+            {
+                floor.fault = "record \(link.sequence), removed since: \(fault)"
+            }
+            floor.sequence = link.sequence
+            floor.hash = link.hash
+            floor.bytes -= Int64(link.bytes)
             count += 1
-            cut = Cut(
-                sequence: link.sequence, hash: link.hash, bytes: removed + link.bytes, reason: cut?.reason ?? reason,
-                isPartial: count == Limits.Audit.removedAtOnce)
         }
-        return cut
+        return reason.map { Cut(floor: floor, reason: $0, isPartial: count == Limits.Audit.removedAtOnce) }
     }
 }

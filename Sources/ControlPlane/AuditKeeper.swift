@@ -19,7 +19,7 @@ package struct AuditKeeper: Sendable {
         let made: AuditCheckpoint? = try await store.write { [key] database in
             var last = try AuditChain.lastLink(database)
             guard last.sequence > 0, last.type != "audit.checkpoint" || newest == nil else { return nil }
-            if let newest, try !Self.holds(newest, in: database) {
+            if let newest, try !key.holds(newest, in: database) {
                 // Told in the chain itself, so that later checkpoints do not cover it up.
                 let entry = AuditChain.Entry(
                     time: now, type: "audit.rolled_back",
@@ -42,13 +42,6 @@ package struct AuditKeeper: Sendable {
         }
         if let made { try key.keep(made) }
         return made
-    }
-
-    private static func holds(_ checkpoint: AuditCheckpoint, in database: Database) throws -> Bool {
-        let floor = try AuditFloor.read(database)
-        if checkpoint.count < floor.sequence { return true }
-        if checkpoint.count == floor.sequence { return checkpoint.head == floor.hash }
-        return try AuditChain.link(checkpoint.count, in: database)?.hash == checkpoint.head
     }
 
     /// Removes what is too much, some at a time.
@@ -92,5 +85,16 @@ package struct AuditKeeper: Sendable {
             }
         }
         try await trim()
+    }
+}
+
+extension CheckpointKey {
+    /// Whether the database has the record that a checkpoint names, or had it until retention removed it.
+    fileprivate func holds(_ checkpoint: AuditCheckpoint, in database: Database) throws -> Bool {
+        let floor = try AuditFloor.read(database)
+        // A floor that this key did not sign was not put there by retention.
+        if checkpoint.count < floor.sequence { return vouches(for: floor) }
+        if checkpoint.count == floor.sequence { return checkpoint.head == floor.hash }
+        return try AuditChain.link(checkpoint.count, in: database)?.hash == checkpoint.head
     }
 }

@@ -5,6 +5,9 @@ import GRDB
 /// Walks the whole audit and names the first record that does not fit: to the one before, to a checkpoint signed in it or kept beside
 /// the key, or to a head that somebody kept elsewhere.
 struct AuditVerifier {
+    static let unsignedFloor =
+        "what stands for the records that were removed is not signed by the checkpoint key as that"
+
     let key: CheckpointKey
     private var last: AuditLink
     private let floor: AuditFloor
@@ -45,9 +48,8 @@ struct AuditVerifier {
     }
 
     private mutating func findFault(in database: Database) throws -> String? {
-        if let checkpoint = floor.checkpoint, !key.vouches(for: checkpoint) {
-            return "what stands for the records that were removed is not signed by the checkpoint key"
-        }
+        guard key.vouches(for: floor) else { return Self.unsignedFloor }
+        if !floor.fault.isEmpty { return floor.fault }
         if let newest = try key.newest() {
             if let other = expected[newest.count], other.hash != newest.head { return other.by + " is another" }
             expected[newest.count] = (newest.head, "the checkpoint kept beside the key")
@@ -56,7 +58,9 @@ struct AuditVerifier {
         let rows = try Row.fetchCursor(database, sql: "SELECT * FROM audit ORDER BY sequence")
         while let row = try rows.next() {
             let link = try AuditLink(row: row)
-            if let reason = try link.fault(after: last) ?? mismatch(link) ?? fault(of: link) { return reason }
+            if let reason = try link.fault(after: last) ?? mismatch(link) ?? key.fault(of: link, after: last) {
+                return reason
+            }
             last = link
         }
         return try findMissing(in: database)
@@ -68,21 +72,6 @@ struct AuditVerifier {
         return "\(expected.by) says another record: this one, or one before, was written anew"
     }
 
-    /// What a record says of the audit itself.
-    private func fault(of link: AuditLink) throws -> String? {
-        switch link.type {
-        case "audit.checkpoint":
-            let details = try link.record().details
-            guard case .integer(let count)? = details["through"], case .string(let head)? = details["head"],
-                case .string(let signature)? = details["signature"], count == last.sequence, head == last.hash,
-                key.vouches(for: AuditCheckpoint(count: count, head: head, signature: signature))
-            else { return "a checkpoint that is not signed by the checkpoint key, or stands elsewhere" }
-            return nil
-        case "audit.rolled_back": return "the server found here that records before had been removed, or written anew"
-        default: return nil
-        }
-    }
-
     private func findMissing(in database: Database) throws -> String? {
         let appended = try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'audit'") ?? 0
         guard appended == last.sequence else { return "\(appended) records were appended, the last ones are missing" }
@@ -92,6 +81,45 @@ struct AuditVerifier {
                 : "\(what.by) says \(count) records, which retention has removed since; keep a newer head"
         }
         return wanted.map { "no record has the hash \($0) that was expected: it was removed, or written anew" }
+    }
+}
+
+extension CheckpointKey {
+    /// What a record says of the audit itself, where that does not hold, or is a fault.
+    func fault(of link: AuditLink, after last: AuditLink) -> String? {
+        switch link.type {
+        case "audit.checkpoint":
+            guard let checkpoint = try? AuditCheckpoint(link.record()), checkpoint.count == last.sequence,
+                checkpoint.head == last.hash, vouches(for: checkpoint)
+            else { return "a checkpoint that is not signed by the checkpoint key, or stands elsewhere" }
+            return nil
+        case "audit.trimmed":
+            guard let floor = try? AuditFloor(link.record()), vouches(for: floor) else {
+                return "it says that records were removed, and is not signed by the checkpoint key"
+            }
+            return nil
+        case "audit.rolled_back": return "the server found here that records before had been removed, or written anew"
+        default: return nil
+        }
+    }
+}
+
+extension AuditCheckpoint {
+    /// As an `audit.checkpoint` record tells it.
+    fileprivate init?(_ record: AuditRecord) {
+        guard case .integer(let count)? = record.details["through"], case .string(let head)? = record.details["head"],
+            case .string(let signature)? = record.details["signature"]
+        else { return nil }
+        self.init(count: count, head: head, signature: signature)
+    }
+}
+
+extension AuditFloor {
+    /// As an `audit.trimmed` record tells it.
+    fileprivate init?(_ record: AuditRecord) {
+        guard let told = AuditCheckpoint(record) else { return nil }
+        self.init(sequence: told.count, hash: told.head, signature: told.signature, bytes: 0)
+        if case .string(let fault)? = record.details["fault"] { self.fault = fault }
     }
 }
 

@@ -18,6 +18,7 @@ enum StoreSchema {
         migrator.registerMigration("audit floor", migrate: auditFloor)
         migrator.registerMigration("issuances", migrate: issuances)
         migrator.registerMigration("agents' issuances", migrate: agentIssuances)
+        migrator.registerMigration("audit floor's fault", migrate: auditFloorFault)
         return migrator
     }
 
@@ -150,6 +151,11 @@ enum StoreSchema {
                     WHEN OLD.sequence > (SELECT sequence FROM audit_floor)
                     BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
                 """)
+    }
+
+    /// A floor signed before this was signed like a checkpoint: anybody could have put it there, and verification says so.
+    private static func auditFloorFault(_ database: Database) throws {
+        try database.execute(sql: "ALTER TABLE audit_floor ADD COLUMN fault TEXT NOT NULL DEFAULT ''")
     }
 
     /// Of two claims of one endpoint the earlier one counts. The revision is raised by triggers, like that of manifests.

@@ -19,7 +19,7 @@ import Testing
             let after = try await plane.state.store.read { try AuditFloor.read($0) }
             #expect(after.sequence > 0)
             #expect(after.bytes <= before.bytes / 2)
-            #expect(keeper.key.vouches(for: try #require(after.checkpoint)))
+            #expect(keeper.key.vouches(for: after))
             let trimmed = try #require(try await plane.operators.audit(after: head.count).first)
             #expect(trimmed.type == "audit.trimmed")
             #expect(trimmed.details["count"] == .integer(after.sequence))
@@ -70,6 +70,103 @@ import Testing
         }
     }
 
+    @Test func `the signature of a real checkpoint is none of a floor`() async throws {
+        try await TestControlPlane.serve { plane in
+            try await Self.fill(plane, 20)
+            let checkpoint = try #require(try await plane.state.audit.checkpoint())
+            try await Self.fill(plane, 20)
+            _ = try await plane.state.audit.checkpoint()
+            #expect(try await plane.operators.verifyAudit().intact)
+            try await Self.putFloor(checkpoint, plane)
+            #expect(try await plane.operators.verifyAudit().reason == AuditVerifier.unsignedFloor)
+            // Retention does not sign for it either.
+            try await Self.fill(plane, 2 * Limits.Audit.keptRecords)
+            try await Self.keeper(plane, AuditRetention(bytes: 1)).trim()
+            #expect(try await plane.state.store.read { try AuditFloor.read($0) }.sequence > checkpoint.count)
+            #expect(try await plane.operators.verifyAudit().reason == AuditVerifier.unsignedFloor)
+        }
+    }
+
+    @Test func `a rollback that was found cannot be removed with the checkpoint after it`() async throws {
+        try await TestControlPlane.serve { plane in
+            let checkpoint = try await Self.findRollback(plane)
+            #expect(try await plane.operators.verifyAudit().intact == false)
+            try await Self.putFloor(checkpoint, plane)
+            #expect(try await plane.operators.verifyAudit().reason == AuditVerifier.unsignedFloor)
+        }
+    }
+
+    @Test func `a rollback that was found is told after retention has removed its record`() async throws {
+        try await TestControlPlane.serve { plane in
+            let checkpoint = try await Self.findRollback(plane)
+            try await Self.fill(plane, 2 * Limits.Audit.keptRecords)
+            try await Self.keeper(plane, AuditRetention(bytes: 1)).trim()
+            #expect(try await plane.operators.auditHead().removed > checkpoint.count)
+            let reason = try #require(try await plane.operators.verifyAudit().reason)
+            #expect(reason.hasPrefix("record \(checkpoint.count), removed since: the server found"))
+            // It is in what is signed.
+            try await plane.state.store.database.write { try $0.execute(sql: "UPDATE audit_floor SET fault = ''") }
+            #expect(try await plane.operators.verifyAudit().reason == AuditVerifier.unsignedFloor)
+        }
+    }
+
+    @Test func `a record that was altered is told after retention has removed it`() async throws {
+        try await TestControlPlane.serve { plane in
+            try await Self.fill(plane, 20)
+            try await plane.state.store.database.write { database in
+                try database.execute(
+                    sql: """
+                        DROP TRIGGER audit_is_never_updated;
+                        UPDATE audit SET details = '{"number":99}' WHERE sequence = 7;
+                        """)
+            }
+            try await Self.fill(plane, 2 * Limits.Audit.keptRecords)
+            let filled = try await plane.operators.auditHead().count
+            try await Self.keeper(plane, AuditRetention(bytes: 1)).trim()
+            #expect(try await plane.operators.verifyAudit().reason?.hasPrefix("record 7, removed since") == true)
+            let told = try #require(try await plane.operators.audit(after: filled).first)
+            #expect(told.type == "audit.trimmed" && told.details["fault"] != nil)
+        }
+    }
+
+    @Test func `a floor above the last checkpoint is told by the next one, unless retention signed it`() async throws {
+        try await TestControlPlane.serve { plane in
+            try await Self.fill(plane, 20)
+            let checkpoint = try #require(try await plane.state.audit.checkpoint())
+            try await Self.fill(plane, 2 * Limits.Audit.keptRecords)
+            try await Self.keeper(plane, AuditRetention(bytes: 1)).trim()
+            #expect(try await plane.operators.auditHead().removed > checkpoint.count)
+            _ = try await plane.state.audit.checkpoint()
+            #expect(try await plane.operators.verifyAudit().intact)
+
+            try await Self.fill(plane, 20)
+            let last = try await plane.state.store.read { try AuditChain.lastLink($0) }
+            try await Self.fill(plane, 1)
+            try await Self.putFloor(AuditCheckpoint(count: last.sequence, head: last.hash, signature: "x"), plane)
+            _ = try await plane.state.audit.checkpoint()
+            #expect(try await plane.operators.audit().contains { $0.type == "audit.rolled_back" })
+        }
+    }
+
+    @Test func `a removal that the server did not sign is found in the chain`() async throws {
+        try await TestControlPlane.serve { plane in
+            try await Self.fill(plane, 20)
+            let checkpoint = try #require(try await plane.state.audit.checkpoint())
+            try await plane.state.store.write { database in
+                let entry = AuditChain.Entry(
+                    time: Date(), type: "audit.trimmed",
+                    details: [
+                        "through": .integer(checkpoint.count), "head": .string(checkpoint.head),
+                        "signature": .string(checkpoint.signature),
+                    ])
+                try AuditChain.append([entry], to: database)
+            }
+            let verification = try await plane.operators.verifyAudit()
+            #expect(verification.reason?.hasPrefix("it says that records were removed") == true)
+            #expect(verification.brokenAt == checkpoint.count + 2)
+        }
+    }
+
     @Test func `an older head that retention has removed is told as such`() async throws {
         try await TestControlPlane.serve { plane in
             try await Self.fill(plane, 10)
@@ -104,6 +201,34 @@ import Testing
         let keeper = plane.state.audit
         return AuditKeeper(
             store: keeper.store, key: keeper.key, retention: retention, copies: [], now: { plane.clock.now })
+    }
+
+    /// Cuts off the end, lets the server find that, and returns the checkpoint that names `audit.rolled_back` as the last record.
+    private static func findRollback(_ plane: TestControlPlane) async throws -> AuditCheckpoint {
+        try await fill(plane, 20)
+        _ = try await plane.state.audit.checkpoint()
+        try await plane.state.store.database.write { database in
+            try database.execute(
+                sql: """
+                    DROP TRIGGER audit_is_never_deleted;
+                    DELETE FROM audit WHERE sequence > 10;
+                    UPDATE sqlite_sequence SET seq = 10 WHERE name = 'audit';
+                    """)
+        }
+        let checkpoint = try #require(try await plane.state.audit.checkpoint())
+        let last = try await plane.state.store.read { try AuditChain.link(checkpoint.count, in: $0) }
+        #expect(last?.type == "audit.rolled_back")
+        return checkpoint
+    }
+
+    /// As somebody can who has the database: what the checkpoint names and all before it is gone, and its signature stands for that.
+    private static func putFloor(_ checkpoint: AuditCheckpoint, _ plane: TestControlPlane) async throws {
+        try await plane.state.store.database.write { database in
+            try database.execute(
+                sql: "UPDATE audit_floor SET sequence = ?, hash = ?, signature = ?",
+                arguments: [checkpoint.count, checkpoint.head, checkpoint.signature])
+            try database.execute(sql: "DELETE FROM audit WHERE sequence <= ?", arguments: [checkpoint.count])
+        }
     }
 
     private static func fill(_ plane: TestControlPlane, _ count: Int) async throws {

@@ -38,9 +38,13 @@ package enum HeaderHygiene {
     }
 
     /// What of a message's trailers may go on. Nothing there may frame, route or authenticate; RFC 9110, section 6.5.1.
-    package static func trailers(_ headers: [Header]) -> [Header] {
-        headers.filter { header in
+    ///
+    /// - Parameter further: as for ``request(_:stripping:)``, as some servers add trailers to the headers.
+    package static func trailers(_ headers: [Header], stripping further: [String] = []) -> [Header] {
+        let further = Set(further.map { canonical($0) })
+        return headers.filter { header in
             let name = canonical(header.name)
+            guard !further.contains(name) else { return false }
             return !isReserved(name) || name.hasPrefix("mcp-") || name == "content-digest" || name == "content-md5"
         }
     }

@@ -6,7 +6,7 @@ import NIOHTTP1
 enum HTTPVerdict: Sendable {
     /// - Parameters:
     ///   - adding: headers on top of what hygiene leaves.
-    ///   - stripping: further headers that the resource's manifest takes out.
+    ///   - stripping: further headers and trailers that the resource's manifest takes out.
     ///   - over: a newly dialled channel, its gate still shut; nil: the one in use.
     case forward(adding: [HeaderHygiene.Header], stripping: [String] = [], over: (any Channel)?)
     case refuse(Refusal)
@@ -18,6 +18,8 @@ enum HTTPVerdict: Sendable {
 final class HTTPLane {
     private struct Exchange {
         let request: HTTPRequestHead
+        /// Of the request's headers, and of its trailers.
+        let stripping: [String]
         var keepAlive: Bool
         var requestEnded = false
         var answerStarted = false
@@ -231,7 +233,7 @@ final class HTTPLane {
             }
             // Whoever asks for another protocol may send it next, whatever the answer is.
             let keepAlive = head.isKeepAlive && !head.headers.contains(name: "upgrade")
-            phase = .exchanging(Exchange(request: head, keepAlive: keepAlive))
+            phase = .exchanging(Exchange(request: head, stripping: stripping, keepAlive: keepAlive))
             back.write(
                 .head(HTTPFraming.request(head, stripping: stripping, adding: adding, keepAlive: keepAlive))
             )
@@ -260,7 +262,8 @@ final class HTTPLane {
             pace.receive(bytes.readableBytes)
             back?.write(.body(.byteBuffer(bytes)))
         case .end(let trailers):
-            back?.write(.end(trailers.map { HTTPHeaders(HeaderHygiene.trailers(Array($0))) }))
+            let trailers = trailers.map { HeaderHygiene.trailers(Array($0), stripping: exchange.stripping) }
+            back?.write(.end(trailers.map { HTTPHeaders($0) }))
             var exchange = exchange
             exchange.requestEnded = true
             phase = .exchanging(exchange)

@@ -205,8 +205,13 @@ import Workloads
         #expect(entry.reason.hasPrefix("the TLS handshake took longer than"))
     }
 
-    @Test func `a workload that listens no more costs its client the connection`() async throws {
-        let hosts = try await TwoHosts()
+    @Test func `a workload that listens no more costs its client the connection, long before the dial's deadline`()
+        async throws
+    {
+        var limits = ProxyLimits.patient
+        // Longer than the test waits.
+        limits.connect = .seconds(600)
+        let hosts = try await TwoHosts(limits: limits)
         try await hosts.application.stop()
         #expect(try await hosts.dial().end() == .reset)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)

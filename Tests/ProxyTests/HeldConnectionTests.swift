@@ -120,14 +120,21 @@ import Workloads
         #expect(hosts.application.waiting == 0)
     }
 
-    @Test func `a destination that does not answer is told, and the connection ends`() async throws {
-        let hosts = try await TwoHosts()
+    @Test func `a destination that does not answer is told, and the connection reset, long before the dial's deadline`()
+        async throws
+    {
+        var limits = ProxyLimits.patient
+        // Longer than the test waits.
+        limits.connect = .seconds(600)
+        let hosts = try await TwoHosts(limits: limits)
         let outside = try await Application()
         // No test listens at that address; a port of its own that was given up could be another test's by now.
         let nobody = try SocketAddress(ipAddress: "127.77.0.1", port: outside.address.port ?? 1)
-        // It may be over before the test's end of it is set up.
-        let wire = try? await dial(hosts, as: .plain(process: process, destination: nobody))
-        _ = try await wire?.end()
+        // Else it may be over before the test's end of it is set up.
+        hosts.client.flows.hold()
+        let wire = try await dial(hosts, as: .plain(process: process, destination: nobody))
+        hosts.client.flows.release()
+        #expect(try await wire.end() == .reset)
         let refused = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(refused.reason.contains("does not answer") && refused.process == process)
     }

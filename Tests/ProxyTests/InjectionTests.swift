@@ -71,16 +71,63 @@ import Workloads
         #expect(!seen.contains("192.0.2.1") && seen.contains("content-length: 0\r\n"))
     }
 
-    @Test func `a peer is told a code and no internals, the journal the reason`() async throws {
+    /// What only the host's own people are to know, and how it comes about.
+    struct Internals: Sendable, CustomTestStringConvertible {
+        let code: String
+        let status: Int
+        /// A part of the reason that the journal has.
+        let secret: String
+        let cause: @Sendable (TwoHosts) async throws -> Void
+
+        var testDescription: String { code }
+    }
+
+    private static let internals = [
+        Internals(code: "upstream_failed", status: 502, secret: "127.0.0.1") { try await $0.application.stop() },
+        Internals(code: "temporarily_unavailable", status: 503, secret: "control-plane.internal") { hosts in
+            hosts.desk.silence.withLock { $0 = TimedOut(description: "control-plane.internal does not answer") }
+        },
+        Internals(code: "peer_refused", status: 403, secret: "allowedSPIFFEIDs") { hosts in
+            let nobody = PeerPolicy(
+                trustDomain: hosts.authority.trustDomain, allowed: [try SPIFFEIDPattern("spiffe://prod.example/admin")])
+            hosts.server.routes.change { $0.inboundPeers = nobody }
+        },
+        Internals(code: "resource_ambiguous", status: 403, secret: "twin-of-weather") { hosts in
+            let twin = try TwoHosts.resource("/mcp", name: "twin-of-weather")
+            hosts.server.routes.change { $0.resources.append(twin) }
+        },
+    ]
+
+    @Test(arguments: internals)
+    func `a peer is told a code and no internals, the journal the reason`(_ told: Internals) async throws {
         let hosts = try await TwoHosts(resources: ["/mcp"])
-        try await hosts.application.stop()
         let agent = try hosts.authority.svid("weather-agent")
         let wire = try await hosts.dialDirectly(as: agent)
+        // Once the handshake is over: what is refused then is a request.
+        _ = try await Self.ask(wire, "")
+        try await told.cause(hosts)
         let answer = try await Self.ask(wire, "Authorization: Bearer \(hosts.token(for: agent))\r\n")
-        #expect(answer.hasPrefix("HTTP/1.1 502 ") && answer.contains("upstream_failed"))
-        #expect(!answer.contains("127.0.0.1") && !answer.contains("errno"))
-        let entry = try await hosts.server.journal.entry(.requestInbound, allowed: false)
-        #expect(entry.reason.contains("127.0.0.1"))
+        #expect(answer.contains("HTTP/1.1 \(told.status) ") && answer.contains(told.code))
+        #expect(!answer.contains(told.secret) && !answer.contains("errno"))
+        #expect(answer.contains("ask who runs the called workload"))
+        let refused = hosts.server.journal.all.filter { $0.kind == .requestInbound && !$0.allowed }
+        #expect(refused.count == 2 && refused.last?.reason.contains(told.secret) == true)
+    }
+
+    @Test func `what a resource strips reaches its application neither as a header nor as a trailer`() async throws {
+        let hosts = try await TwoHosts()
+        let resource = try TwoHosts.resource("/mcp", stripping: ["X-Tenant"])
+        hosts.server.routes.change { $0.resources = [resource] }
+        let agent = try hosts.authority.svid("weather-agent")
+        let wire = try await hosts.dialDirectly(as: agent)
+        try await wire.send(
+            "POST /mcp HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \(hosts.token(for: agent))\r\n"
+                + "X-Tenant: in-a-header\r\nX-City: Bergen\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "3\r\nabc\r\n0\r\nx_tenant: in-a-trailer\r\nX-Sum: 17\r\n\r\n")
+        let server = try await hosts.application.connection()
+        let head = try await server.receive(through: "\r\n\r\n")
+        #expect(head.contains("X-City: Bergen") && !head.contains("in-a-header"))
+        #expect(try await server.receive(through: "\r\n\r\n") == "3\r\nabc\r\n0\r\nX-Sum: 17\r\n\r\n")
     }
 
     @Test func `a stolen token is worth nothing over another certificate`() async throws {

@@ -142,6 +142,8 @@ final class TokenDesk: TokenSource, TokenIntrospector {
     private let tokens = Mutex<[String: TokenFacts]>([:])
     private let asked = Mutex<[String]>([])
     let failure = Mutex<Refusal?>(nil)
+    /// Why nothing is known of any token.
+    let silence = Mutex<TimedOut?>(nil)
 
     func token(for resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
         if let failure = failure.withLock({ $0 }) { throw failure }
@@ -165,6 +167,7 @@ final class TokenDesk: TokenSource, TokenIntrospector {
 
     func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
         asked.withLock { $0.append(token) }
+        if let silence = silence.withLock({ $0 }) { throw silence }
         return tokens.withLock { tokens in tokens[token].map { .active($0) } ?? .inactive }
     }
 

@@ -95,10 +95,13 @@ final class TwoHosts: Sendable {
         }
     }
 
-    static func resource(_ path: String, scopes: [String] = ["forecast"]) throws -> ProtectedResource {
+    static func resource(
+        _ path: String, name: String? = nil, scopes: [String] = ["forecast"], stripping: [String] = [],
+    ) throws -> ProtectedResource {
         guard let url = ResourceURL("http://server.example:8000\(path)") else { throw TimedOut(description: path) }
         return ProtectedResource(
-            name: "weather\(path)", resource: url, servedBy: "weather-mcp-server", scopes: scopes, allowed: [],
+            name: name ?? "weather\(path)", resource: url, servedBy: "weather-mcp-server", scopes: scopes, allowed: [],
+            stripHeaders: stripping,
         )
     }
 

@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func `a full disk gives no token and no registration whose record is not stored`() async throws {
+    @Test func `a full disk gives no token and no SVID whose record is not stored`() async throws {
         try await TestControlPlane.serve { plane in
             _ = try await plane.apply(Manifests.weather)
             let agent = try await plane.agent()

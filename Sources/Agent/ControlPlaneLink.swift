@@ -173,8 +173,7 @@ package actor ControlPlaneLink {
         guard let path = configuration.joinTokenFile, FileManager.default.fileExists(atPath: path) else {
             throw AgentError.joinTokenMissing(configured: configuration.joinTokenFile)
         }
-        try JoinTokenFile.check(path)
-        return try read(path).trimmingCharacters(in: .whitespacesAndNewlines)
+        return try JoinTokenFile.read(path).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     private func read(_ path: String) throws -> String {

@@ -19,6 +19,10 @@ package struct FileStatus: Sendable {
     package init?(path: String) {
         var status = stat()
         guard stat(path.kernelName, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    init(_ status: stat) {
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isFolder = status.st_mode & S_IFMT == S_IFDIR
         device = kernel_device(status.st_dev)

@@ -17,8 +17,10 @@ package final class OpenFile: Sendable {
     }
 
     /// - Throws: ``FileError/refused(path:errno:)``, ``FileError/notRegular(path:)``.
-    package convenience init(path: String) throws(FileError) {
-        try self.init(naming: OwnedDescriptor(open_name(path.kernelName, 0)), path: path)
+    /// - Parameter followingLinks: whether the last part of the path may be a symbolic link; otherwise that is no regular file.
+    package convenience init(path: String, followingLinks: Bool = true) throws(FileError) {
+        let name = open_name(path.kernelName, followingLinks ? 0 : O_NOFOLLOW)
+        try self.init(naming: OwnedDescriptor(name), path: path)
     }
 
     /// - Parameter found: open with O_PATH. Only what turns out to be a regular file on a file system for files is opened
@@ -34,6 +36,12 @@ package final class OpenFile: Sendable {
         let opened = open("/proc/self/fd/\(found.number)", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard opened >= 0 else { throw .refused(path: path, errno: errno) }
         descriptor = OwnedDescriptor(opened)
+    }
+
+    package func status() throws(FileError) -> FileStatus {
+        var status = stat()
+        guard fstat(descriptor.number, &status) == 0 else { throw .refused(path: path, errno: errno) }
+        return FileStatus(status)
     }
 
     package func version() throws(FileError) -> Version {

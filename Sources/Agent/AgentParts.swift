@@ -53,7 +53,7 @@ struct AgentCredentials: Sendable {
         }
         journal = AgentJournal(forwarder: forwarder, refusals: knowledge.refusals, evidence: knowledge.evidence)
         svids = SVIDKeeper(link: link, policy: knowledge.policy, evidence: knowledge.evidence, logger: logger)
-        tokens = TokenKeeper(link: link, logger: logger)
+        tokens = TokenKeeper { [link] in try await link.client(as: $0) }
         introspection = IntrospectionCache(link: link, svids: svids)
     }
 }

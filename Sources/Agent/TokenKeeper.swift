@@ -1,10 +1,17 @@
-import ControlPlaneAPI
+package import ControlPlaneAPI
 import Foundation
 import Gateway
-package import Logging
 package import Proxy
 package import SPIFFE
 package import Workloads
+
+/// The authorization server, to which one workload speaks.
+package protocol TokenIssuer: Sendable {
+    func registerOAuthClient(scope: String?) async throws(ControlPlaneError) -> OAuthRegistration
+    func token(clientID: SPIFFEID, resource: String, scope: String) async throws(ControlPlaneError) -> OAuthToken
+}
+
+extension ControlPlaneClient: TokenIssuer {}
 
 /// Registers this host's workloads as OAuth clients and holds their access tokens.
 ///
@@ -17,15 +24,13 @@ package actor TokenKeeper: TokenSource {
         let scopes: [String]
     }
 
-    private let link: ControlPlaneLink
-    private let logger: Logger
+    private let issuer: @Sendable (X509SVID) async throws -> any TokenIssuer
     private var tokens: [Key: (token: AccessToken, refreshAt: Date)] = [:]
     private var requests: [Key: Task<AccessToken, any Error>] = [:]
     private var registered: Set<SPIFFEID> = []
 
-    package init(link: ControlPlaneLink, logger: Logger) {
-        self.link = link
-        self.logger = logger
+    package init(issuer: @escaping @Sendable (X509SVID) async throws -> any TokenIssuer) {
+        self.issuer = issuer
     }
 
     package func token(for resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
@@ -70,7 +75,7 @@ package actor TokenKeeper: TokenSource {
 
     private func fetch(_ key: Key, resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
         defer { requests[key] = nil }
-        let client = try await link.client(as: svid)
+        let client = try await issuer(svid)
         if !registered.contains(svid.id) {
             _ = try await client.registerOAuthClient(scope: nil)
             registered.insert(svid.id)
@@ -90,7 +95,7 @@ package actor TokenKeeper: TokenSource {
 
     /// Registered again where it turns out not to be: a registration ends with the SVIDs of its client.
     private func token(
-        for resource: ProtectedResource, svid: X509SVID, by client: ControlPlaneClient,
+        for resource: ProtectedResource, svid: X509SVID, by client: any TokenIssuer,
     ) async throws -> OAuthToken {
         let ask = { () async throws(ControlPlaneError) in
             try await client.token(

@@ -145,11 +145,13 @@ struct {
 	__type(value, __u32); /* unused */
 } networks SEC(".maps");
 
-/* Where managed workloads listen, here and elsewhere. Written: the agent. */
+/* Where managed workloads listen, here and elsewhere: room for
+ * Endpoints.inAll and Endpoints.ofHost of Sources/Limits together. Written:
+ * the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 131072);
 	__type(key, struct place);
 	__type(value, __u32); /* unused */
 } destinations SEC(".maps");

@@ -226,29 +226,6 @@ package struct EnforcedPolicy: Sendable {
     }
 }
 
-/// Who listens where in one network namespace.
-package struct ListeningWorkloads: Sendable, Equatable {
-    /// As bound: wildcards are wildcards.
-    package var bound: [InternetEndpoint: SPIFFEID]
-    /// Where sockets listen at all, whoever's, as bound.
-    package var taken: Set<InternetEndpoint>
-    /// The same with each wildcard spelt out as the namespace's own addresses, loopback included: where its own processes
-    /// find them.
-    package var reachable: [InternetEndpoint: SPIFFEID]
-    /// Of these the ones that mean the same everywhere: where others find them.
-    package var elsewhere: [InternetEndpoint: SPIFFEID]
-
-    package init(
-        bound: [InternetEndpoint: SPIFFEID] = [:], reachable: [InternetEndpoint: SPIFFEID] = [:],
-        elsewhere: [InternetEndpoint: SPIFFEID]? = nil, taken: Set<InternetEndpoint>? = nil,
-    ) {
-        self.bound = bound
-        self.taken = taken ?? Set(bound.keys)
-        self.reachable = reachable
-        self.elsewhere = elsewhere ?? reachable.filter { $0.key.hasOneMeaning }
-    }
-}
-
 extension InternetEndpoint {
     /// Not so loopback and IPv4's link-local addresses, which every network namespace has for itself, nor such as nobody has.
     package var hasOneMeaning: Bool { address.isTold }

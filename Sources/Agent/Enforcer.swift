@@ -22,6 +22,8 @@ package actor Enforcer {
     private var refusedListeners: [UInt64: String] = [:]
     /// Cookies of listeners that connections may have reached as they are.
     private var openListeners: Set<UInt64> = []
+    /// Of workloads that listen at more places than their share.
+    private var droppedPlaces: [SPIFFEID: Int] = [:]
 
     /// How long a policy, or a change of listeners, waits until it is known who listens.
     private static let patience = Limits.Wait.listeners
@@ -69,8 +71,11 @@ package actor Enforcer {
         try kernel.settleOutbound()
         // Beside the listeners, some of which may have to be found out first.
         async let lost = tellsApartAnew ? reconsideration.policyChanged(from: former) : 0
-        try await redecideListeners(patience: patience)
+        // What lost its right is cut, whatever comes of the listeners.
+        var failure: (any Error)?
+        do { try await redecideListeners(patience: patience) } catch { failure = error }
         let cut = await proxy.reevaluate() + lost
+        if let failure { throw failure }
         logger.info(
             "policy enforced",
             metadata: [
@@ -122,15 +127,27 @@ package actor Enforcer {
             }
         }
         var listening: [UInt64: ListeningWorkloads] = [:]
+        var shares = PlaceShares()
         for namespace in namespaces {
             listening[namespace.cookie] = ListeningWorkloads(
                 managed[namespace.cookie] ?? [], addresses: try NamespaceAddresses.of(namespace),
-                isHosts: try namespace.belongsToInitialUserNamespace())
+                isHosts: try namespace.belongsToInitialUserNamespace(), shares: &shares)
             listening[namespace.cookie]?.taken = taken[namespace.cookie] ?? []
         }
+        tell(shares.dropped)
         policy.change { $0.listening = listening }
         cutUnprotected(managed.mapValues { $0.map(\.socket) }, in: namespaces)
         try kernel.setDestinations(policy.current.destinations, in: policy.current.localDestinations)
+    }
+
+    /// Once a workload, until it is within its share again.
+    private func tell(_ dropped: [SPIFFEID: Int]) {
+        for (workload, count) in dropped where droppedPlaces[workload] == nil {
+            logger.warning(
+                "a workload listens at more places than one may have managed: connections to the rest are refused",
+                metadata: ["spiffe_id": "\(workload)", "places": "\(count)"])
+        }
+        droppedPlaces = dropped
     }
 
     /// - Returns: the workload that listens there, where there is one.
@@ -220,31 +237,6 @@ package actor Enforcer {
         policy.current.listening.values.flatMap(\.elsewhere)
             .map { Endpoint(address: $0.key.address.description, port: $0.key.port, workload: $0.value) }
             .sorted { ($0.address, $0.port) < ($1.address, $1.port) }
-    }
-}
-
-extension ListeningWorkloads {
-    /// - Parameter isHosts: false: whoever made the namespace chose its addresses, which say nothing to others then.
-    fileprivate init(
-        _ managed: [(socket: ListeningSocket, workload: SPIFFEID)], addresses: NamespaceAddresses, isHosts: Bool,
-    ) {
-        self.init()
-        let places = Dictionary(grouping: managed, by: \.socket.endpoint)
-        // Where they do not agree nobody answers: the kernel chooses the socket, and nobody can say which.
-        bound = places.compactMapValues { Set($0.map(\.workload)).count == 1 ? $0.first?.workload : nil }
-        for (socket, workload) in managed where socket.endpoint.address.isWildcard {
-            for address in addresses.all where socket.serves(address) {
-                reachable[InternetEndpoint(address: address, port: socket.endpoint.port)] = workload
-            }
-        }
-        // An exact listener beats a wildcard on the same port.
-        for (socket, workload) in managed where !socket.endpoint.address.isWildcard {
-            reachable[socket.endpoint] = workload
-        }
-        // One bound to an address that no interface has is reached there by nobody.
-        guard isHosts else { return }
-        let told = addresses.elsewhere
-        elsewhere = reachable.filter { told.contains($0.key.address) }
     }
 }
 

@@ -8,10 +8,19 @@ import Synchronization
 /// they are counted for the user who is to blame, and one who has too many of them is refused.
 final class FileThreads: Sendable {
     private let deadline: Duration
+    private let ofUser: Int
+    private let inAll: Int
     private let stuck = Mutex<[UInt32: Int]>([:])
     private let queue = DispatchQueue(label: "tidemark.files", attributes: .concurrent)
 
-    init(deadline: Duration = Limits.Files.answer) { self.deadline = deadline }
+    init(
+        deadline: Duration = Limits.Files.answer, ofUser: Int = Limits.Files.stuckOfUser,
+        inAll: Int = Limits.Files.stuck,
+    ) {
+        self.deadline = deadline
+        self.ofUser = ofUser
+        self.inAll = inAll
+    }
 
     /// - Throws: ``FileThreadError``, and what the body throws.
     func run<Value: Sendable>(for user: UInt32, _ body: @escaping @Sendable () throws -> Value) async throws -> Value {
@@ -33,7 +42,9 @@ final class FileThreads: Sendable {
 
     private func hasRoom(for user: UInt32) -> Bool {
         stuck.withLock {
-            ($0[user] ?? 0) < Limits.Files.stuckOfUser && $0.values.reduce(0, +) < Limits.Files.stuck
+            // However many one user's began at once, before it was known that they are stuck: they are not others' loss.
+            let all = $0.values.reduce(0) { $0 + min($1, ofUser) }
+            return ($0[user] ?? 0) < ofUser && all < inAll
         }
     }
 

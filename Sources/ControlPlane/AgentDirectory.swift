@@ -2,6 +2,7 @@ package import ControlPlaneAPI
 import Crypto
 package import Foundation
 package import GRDB
+import Limits
 package import SPIFFE
 
 /// Which agents there are, how new ones get in, and what they last reported.
@@ -130,7 +131,10 @@ package enum AgentDirectory {
     package static func acknowledge(_ acknowledgement: Acknowledgement, by agent: Agent, in database: Database) throws {
         try database.execute(
             sql: "UPDATE agents SET acknowledged = ?, error = ? WHERE spiffe_id = ?",
-            arguments: [Int64(clamping: acknowledgement.version), acknowledgement.error, agent.id.description],
+            arguments: [
+                Int64(clamping: acknowledgement.version),
+                acknowledgement.error?.cut(toJSONBytes: Limits.Audit.textBytes), agent.id.description,
+            ],
         )
     }
 

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import Glibc
 import NIOCore
 import NIOHTTP1
 
@@ -38,14 +39,14 @@ package enum AuditCopy: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Waits for nobody: a pipe that is not read is an error.
     private static func append(_ text: Data, to path: String) throws {
-        if !FileManager.default.fileExists(atPath: path) {
-            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o640])
-        }
-        guard let file = FileHandle(forWritingAtPath: path) else { throw CocoaError(.fileWriteNoPermission) }
-        defer { try? file.close() }
-        try file.seekToEnd()
-        try file.write(contentsOf: text)
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0o640)
+        guard descriptor >= 0 else { throw AuditCopyError.file(errno) }
+        defer { close(descriptor) }
+        // At once: lines of two writers do not mix, and a pipe has room for the whole line or takes none of it.
+        let count = write(descriptor, [UInt8](text), text.count)
+        guard count == text.count else { throw AuditCopyError.file(count < 0 ? errno : ENOSPC) }
     }
 
     private static func post(_ text: Data, to address: String) async throws {
@@ -58,11 +59,14 @@ package enum AuditCopy: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-enum AuditCopyError: Error, CustomStringConvertible {
+enum AuditCopyError: Error, Equatable, CustomStringConvertible {
     case status(UInt)
+    /// An errno; of a pipe without a reader ENXIO, of one that is full EAGAIN.
+    case file(CInt)
 
     var description: String {
         switch self {
+        case .file(let number): "\(String(cString: strerror(number))) (errno \(number))"
         case .status(let code): "it answered \(code)"
         }
     }

@@ -68,23 +68,22 @@ package struct AuditKeeper: Sendable {
         try await store.read { [key] in try AuditVerifier.verify($0, key: key, head: head) }
     }
 
-    /// Once: signs, tells, removes.
+    /// Once: signs, removes, tells. In this order: a place outside that does not answer keeps nothing from being removed.
     package func keep(logger: Logger) async throws {
-        if let checkpoint = try await checkpoint() {
-            // The log is a place outside, too.
-            logger.info(
-                "audit checkpoint",
-                metadata: [
-                    "count": "\(checkpoint.count)", "head": "\(checkpoint.head)",
-                    "signature": "\(checkpoint.signature)",
-                ])
-            for copy in copies {
-                do { try await copy.carry(checkpoint) } catch {
-                    logger.error("audit checkpoint not carried to \(copy): \(error)")
-                }
+        let checkpoint = try await checkpoint()
+        try await trim()
+        guard let checkpoint else { return }
+        // The log is a place outside, too.
+        logger.info(
+            "audit checkpoint",
+            metadata: [
+                "count": "\(checkpoint.count)", "head": "\(checkpoint.head)", "signature": "\(checkpoint.signature)",
+            ])
+        for copy in copies {
+            do { try await copy.carry(checkpoint) } catch {
+                logger.error("audit checkpoint not carried to \(copy): \(error)")
             }
         }
-        try await trim()
     }
 }
 

@@ -79,11 +79,17 @@ struct EndpointIntake {
                 throw .notInGroup(workload: "\(endpoint.workload)", group: agent.group)
             }
             if own.contains(endpoint) { return endpoint }
-            guard count < Limits.Endpoints.ofWorkload else { throw .tooManyOfWorkload(Limits.Endpoints.ofWorkload) }
-            guard own.count < Limits.Endpoints.ofAgent else { throw .tooManyOfAgent(Limits.Endpoints.ofAgent) }
-            guard total < Limits.Endpoints.inAll else { throw .tooMany(Limits.Endpoints.inAll) }
+            if let refusal = Self.refusal(ofWorkload: count, ofAgent: own.count, total: total) { throw refusal }
             return endpoint
         }
+    }
+
+    /// Whether there is room for one more, given how many there are. No agent has more than what is left for others: a few that take
+    /// all they can leave places to all the rest.
+    static func refusal(ofWorkload: Int, ofAgent: Int, total: Int) -> EndpointRefusal? {
+        if ofWorkload >= Limits.Endpoints.ofWorkload { return .tooManyOfWorkload(Limits.Endpoints.ofWorkload) }
+        if ofAgent >= Limits.Endpoints.ofAgent { return .tooManyOfAgent(Limits.Endpoints.ofAgent) }
+        return ofAgent < Limits.Endpoints.inAll - total ? nil : .tooMany(Limits.Endpoints.inAll)
     }
 
     private mutating func claim(_ endpoint: Endpoint, telling: String, in database: Database) throws {

@@ -203,8 +203,9 @@ extension KernelSession {
         }
         try changing.withLock { (_) throws(KernelError) in
             let present = Set(destinationSet.keys.map(Place.init))
-            for place in wanted.subtracting(present) { try destinationSet.set(1, for: place.abi) }
+            // First, so that there is room for what is new.
             for place in present.subtracting(wanted) { try destinationSet.remove(place.abi) }
+            for place in wanted.subtracting(present) { try destinationSet.set(1, for: place.abi) }
         }
     }
 }

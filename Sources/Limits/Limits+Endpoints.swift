@@ -1,8 +1,11 @@
 extension Limits {
     /// Where managed workloads listen, as agents report it.
     package enum Endpoints {
-        /// Of one workload at one agent: a wildcard on a host with many addresses. What is beyond is dropped, and told.
+        /// Of one workload at one agent: a wildcard on a host with many addresses, in all its network namespaces. What is beyond is dropped,
+        /// and told.
         package static let ofWorkload = 512
+        /// Of one host: places that its own processes are led to, those of its other network namespaces included.
+        package static let ofHost = 65_536
         /// Of one agent.
         package static let ofAgent = 8192
         /// Of all; about 8 MiB of a snapshot, of which a line may have 16.
@@ -40,6 +43,7 @@ extension Limits {
 
     static let endpoints = [
         Limit("Endpoints.ofWorkload", .count(Endpoints.ofWorkload)),
+        Limit("Endpoints.ofHost", .count(Endpoints.ofHost)),
         Limit("Endpoints.ofAgent", .count(Endpoints.ofAgent)),
         Limit("Endpoints.inAll", .count(Endpoints.inAll)),
         Limit("Endpoints.inPiece", .count(Endpoints.inPiece)),

@@ -1,7 +1,8 @@
 extension Limits {
     /// Every bound there is, as docs/limits.md has them: a test finds one that is missing here, or there.
     package static let all: [Limit] =
-        certificateChain + connection + log + svid + slots + audit + endpoints + files + egress + refusals + wait
+        certificateChain + connection + memory + log + svid + slots + audit + endpoints + files + egress + refusals
+        + wait
         + explain
         + identities + tokens + reports
 
@@ -21,6 +22,12 @@ extension Limits {
         Limit("Connection.lingering", .time(Connection.lingering)),
         Limit("Connection.refusal", .time(Connection.refusal)),
         Limit("Connection.standing", .time(Connection.standing)),
+    ]
+
+    private static let memory = [
+        Limit("Memory.heaps", .count(Memory.heaps)),
+        Limit("Memory.freeAtEnd", .bytes(Memory.freeAtEnd)),
+        Limit("Memory.asked", .bytes(Memory.asked)),
     ]
 
     private static let log = [

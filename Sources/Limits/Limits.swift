@@ -37,6 +37,16 @@ package enum Limits {
         package static let standing = Duration.seconds(1)
     }
 
+    /// What a daemon keeps of memory that it does not use. See ``Heap``.
+    package enum Memory {
+        /// Among which threads are shared out. Cores are few, and threads allocate little.
+        package static let heaps = 2
+        /// Bytes free at the end of a heap, above which they are given back.
+        package static let freeAtEnd = 256 << 10
+        /// Bytes that a heap grows by beyond what is needed.
+        package static let asked = 64 << 10
+    }
+
     /// What a daemon writes to its log.
     package enum Log {
         /// Of one message, and of each value beside it; the rest is cut. A verifier's log of the kernel part fits.

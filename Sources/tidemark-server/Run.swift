@@ -2,6 +2,7 @@ import ArgumentParser
 import ControlPlane
 import ControlPlaneAPI
 import Foundation
+import Limits
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -15,6 +16,7 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run() async throws {
+        Heap.giveBack()
         // Nothing this program creates is anyone else's to read.
         umask(0o077)
         let file = try options.file()

@@ -2,6 +2,7 @@ import Agent
 import ArgumentParser
 import ControlPlaneAPI
 import Foundation
+import Limits
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -44,6 +45,7 @@ struct Run: AsyncParsableCommand {
     var logFormat: String?
 
     func run() async throws {
+        Heap.giveBack()
         // Nothing this program creates is anyone else's to read.
         umask(0o077)
         let configuration = try self.configuration()

@@ -47,10 +47,22 @@ final class HypotheticalExecTests {
         process.executableURL = URL(filePath: path)
         process.arguments = arguments
         process.standardOutput = pipe
-        try process.run()
+        try Self.run(process)
         let printed = try pipe.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         return String(decoding: printed, as: UTF8.self).trimmingCharacters(in: .newlines)
+    }
+
+    /// What another test starts holds the file open for writing until it executes, if it was forked while the file was written.
+    private static func run(_ process: Process) throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while true {
+            do { return try process.run() } catch let error as CocoaError {
+                let cause = error.underlying as? POSIXError
+                guard cause?.code == .ETXTBSY, ContinuousClock.now < deadline else { throw error }
+                usleep(10_000)
+            }
+        }
     }
 
     @Test(arguments: [

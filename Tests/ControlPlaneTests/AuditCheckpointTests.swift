@@ -2,6 +2,7 @@
 import ControlPlaneAPI
 import Foundation
 import GRDB
+import Glibc
 import Logging
 import SPIFFE
 import Testing
@@ -115,6 +116,23 @@ import Testing
             for checkpoint in told {
                 let expected = "\(checkpoint.head):\(checkpoint.count)"
                 #expect(try await plane.operators.verifyAudit(expecting: expected).intact)
+            }
+        }
+    }
+
+    @Test func `a pipe that nobody reads keeps the audit from nothing`() async throws {
+        try await Self.serve { plane in
+            let path = plane.directory.appending(path: "pipe").path
+            #expect(mkfifo(path, 0o600) == 0)
+            let keeper = plane.state.audit
+            let copying = AuditKeeper(
+                store: keeper.store, key: keeper.key, retention: keeper.retention,
+                copies: [try #require(AuditCopy(path))], now: keeper.now)
+            try await copying.keep(logger: .init(label: "test"))
+            #expect(try await plane.operators.verifyAudit(expecting: nil).intact)
+            await #expect(throws: AuditCopyError.file(ENXIO)) {
+                let checkpoint = AuditCheckpoint(count: 1, head: "h", signature: "s")
+                try await AuditCopy.file(path).carry(checkpoint)
             }
         }
     }

@@ -7,6 +7,26 @@ import SPIFFE
 import Testing
 
 @Suite struct EndpointTests {
+    @Test func `no agent takes the place of all others`() {
+        let all = Limits.Endpoints.inAll
+        #expect(EndpointIntake.refusal(ofWorkload: 0, ofAgent: 0, total: 0) == nil)
+        #expect(
+            EndpointIntake.refusal(ofWorkload: Limits.Endpoints.ofWorkload, ofAgent: 0, total: 0)?.kind == "number")
+        var held: [Int] = []
+        for _ in 0..<20 {
+            let total = held.reduce(0, +)
+            let most = (0...Limits.Endpoints.ofAgent).first {
+                EndpointIntake.refusal(ofWorkload: 0, ofAgent: $0, total: total + $0) != nil
+            }
+            held.append(most ?? 0)
+        }
+        // The first ones have what one agent may have, and after twenty that took all they could there is still room for others' first.
+        #expect(held.first == Limits.Endpoints.ofAgent)
+        #expect(
+            held.reduce(0, +) < all
+                && EndpointIntake.refusal(ofWorkload: 0, ofAgent: 0, total: held.reduce(0, +)) == nil)
+    }
+
     @Test func `endpoints are no policy, and reach a stream as changes of their own`() async throws {
         try await Self.serve { plane, agent in
             let before = try await plane.operators.status().version

@@ -89,12 +89,14 @@ package struct AuditRetention: Sendable, Equatable {
         let excess = old.bytes > bytes ? old.bytes - bytes / 10 * 9 : 0
         // Texts of times sort like times.
         let oldest = age.map { WireCoding.text(now.addingTimeInterval(-($0 / .seconds(1)))) } ?? ""
-        let newest = try AuditChain.lastLink(database).sequence
+        let older = try AuditChain.lastLink(database).sequence - Int64(Limits.Audit.keptRecords)
+        // What the newest checkpoint names is not there to be compared any more once it is removed, unless it is the floor itself.
+        let last = min(older, try key.newest()?.count ?? older)
         var (floor, reason, count) = (old, String?.none, 0)
         if !key.vouches(for: old) { floor.fault = AuditVerifier.unsignedFloor }
         let rows = try Row.fetchCursor(
             database, sql: "SELECT * FROM audit WHERE sequence <= ? ORDER BY sequence LIMIT ?",
-            arguments: [newest - Int64(Limits.Audit.keptRecords), Limits.Audit.removedAtOnce])
+            arguments: [last, Limits.Audit.removedAtOnce])
         while let row = try rows.next() {
             let link = try AuditLink(row: row)
             let isExcess = old.bytes - floor.bytes < excess

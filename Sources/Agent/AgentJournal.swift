@@ -47,6 +47,9 @@ package final class AgentJournal: ConnectionJournal {
         if let due = noted.due { forward(entry, count: due) }
     }
 
+    /// - Parameter count: how many connections of one process the entry stands for.
+    func recordCut(_ entry: JournalEntry, count: Int) { forward(entry, count: count) }
+
     /// Each window, and at the end: what was held back since.
     package func run() async {
         while (try? await Task.sleep(for: Limits.Refusals.window)) != nil { endWindow() }

@@ -100,7 +100,8 @@ struct AgentTraffic: Sendable {
         reconsideration = Reconsideration(
             standings: standings, policy: policy, proxy: proxy,
             direct: DirectConnections(
-                kernel: kernel, policy: policy, handles: handles, networks: { await networks.all }, logger: logger))
+                kernel: kernel, policy: policy, handles: handles, networks: { await networks.all },
+                journal: credentials.journal, logger: logger))
         enforcer = Enforcer(
             networks: networks, kernel: kernel, policy: policy, handles: handles, attestor: knowledge.attestor,
             proxy: proxy, reconsideration: reconsideration, logger: logger, listenersChanged: listenersChanged)

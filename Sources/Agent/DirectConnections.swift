@@ -1,7 +1,9 @@
 package import Kernel
 import Limits
 package import Logging
+import Proxy
 import SPIFFE
+import Synchronization
 import Workloads
 
 /// Connections that managed processes opened and that went on as they were, by what the kernel part wrote on their sockets.
@@ -12,9 +14,21 @@ package actor DirectConnections {
     private let policy: PolicyBoard
     private let handles: HandleTable
     private let networks: @Sendable () async -> [NetworkNamespace]
+    private let journal: AgentJournal
     private let logger: Logger
     private var wanted: [ProcessKey: Wish] = [:]
     private var isLooking = false
+
+    /// Of one process, opened as one workload.
+    private struct Source: Hashable {
+        let process: ProcessKey
+        let identity: IdentityHandle
+    }
+
+    private struct Cuts {
+        var count = 0
+        let destination: InternetEndpoint
+    }
 
     private struct Wish {
         let image: UInt32
@@ -24,12 +38,13 @@ package actor DirectConnections {
 
     package init(
         kernel: KernelSession, policy: PolicyBoard, handles: HandleTable,
-        networks: @escaping @Sendable () async -> [NetworkNamespace], logger: Logger,
+        networks: @escaping @Sendable () async -> [NetworkNamespace], journal: AgentJournal, logger: Logger,
     ) {
         self.kernel = kernel
         self.policy = policy
         self.handles = handles
         self.networks = networks
+        self.journal = journal
         self.logger = logger
     }
 
@@ -52,18 +67,43 @@ package actor DirectConnections {
 
     private func look(for wishes: [ProcessKey: Wish]) async {
         let (policy, handles) = (policy.current, handles)
-        do {
-            let count = try kernel.destroySockets(in: await networks()) { record in
-                guard let wish = wishes[record.process] else { return false }
-                return Self.isDoomed(record, wish, policy, handles)
+        // One by one: a network that refuses does not keep those of the others alive.
+        for network in await networks() {
+            let cuts = Mutex<[Source: Cuts]>([:])
+            do {
+                let count = try kernel.destroySockets(in: [network]) { record in
+                    guard let wish = wishes[record.process], Self.isDoomed(record, wish, policy, handles) else {
+                        return false
+                    }
+                    // The proxy tells of its own.
+                    guard !record.isRedirected, !record.isProxyEnd else { return true }
+                    let source = Source(process: record.process, identity: record.identity)
+                    cuts.withLock { $0[source, default: Cuts(destination: record.destination)].count += 1 }
+                    return true
+                }
+                guard count > 0 else { continue }
+                logger.info(
+                    "direct connections cut: \(wishes.values.map(\.reason).sorted().first ?? "")",
+                    metadata: ["count": "\(count)", "pids": "\(wishes.keys.map(\.pid).sorted().prefix(8))"])
+            } catch {
+                logger.warning(
+                    "direct connections of processes that are not any more who opened them are not cut: \(error)")
+                continue
             }
-            guard count > 0 else { return }
-            logger.info(
-                "direct connections cut: \(wishes.values.map(\.reason).sorted().first ?? "")",
-                metadata: ["count": "\(count)", "pids": "\(wishes.keys.map(\.pid).sorted().prefix(8))"])
-        } catch {
-            logger.warning(
-                "direct connections of processes that are not any more who opened them are not cut: \(error)")
+            tell(cuts.withLock(\.self), wishes)
+        }
+    }
+
+    private func tell(_ cuts: [Source: Cuts], _ wishes: [ProcessKey: Wish]) {
+        for (source, cut) in cuts {
+            let reason = wishes[source.process]?.reason ?? ""
+            var entry = JournalEntry(kind: .connectionCut, allowed: false, reason: "\(reason) (\(cut.destination))")
+            entry.process = source.process
+            // Of a template it is told as whom the process is now, and not as whom it opened them.
+            if case .fixed(let path)? = handles.workloadID(of: source.identity) {
+                entry.workload = policy.current.spiffeID(at: path)
+            }
+            journal.recordCut(entry, count: cut.count)
         }
     }
 

@@ -30,7 +30,8 @@ package struct Reconsideration: Sendable {
             standing.objection(to: $0, on: occasion, absent: standings.absentOpeners(of: $0.workload))
         }
         if hasDirect {
-            await direct.cut(of: process, image: image, unlessOpenedAs: who.workload, because: "\(occasion)")
+            await direct.cut(
+                of: process, image: image, unlessOpenedAs: who.workload, because: "\(occasion), and \(who)")
         }
     }
 

@@ -33,9 +33,10 @@ struct CallerOption: ParsableArguments {
     func question(_ command: [String]) -> ExecQuestion {
         let parent = getppid()
         return ExecQuestion(
-            command: Self.words(command), searchPath: ProcessInfo.processInfo.environment["PATH"],
-            workingDirectory: cwd ?? Self.ownFolder, userID: uid ?? geteuid(),
-            groupID: gid ?? getegid(), additionalGroupIDs: Self.groups, cgroup: cgroup ?? Self.ownCgroup,
+            command: Self.words(command), searchPath: Self.searchPath,
+            workingDirectory: cwd.map(Self.asGiven) ?? Self.ownFolder, userID: uid ?? geteuid(),
+            groupID: gid ?? getegid(), additionalGroupIDs: Self.groups,
+            cgroup: cgroup.map(Self.asGiven) ?? Self.ownCgroup,
             parent: parent, parentStart: Self.start(of: parent),
             mountNamespace: try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/mnt"),
         )
@@ -60,6 +61,10 @@ struct CallerOption: ParsableArguments {
             .map { String(naming: $0.dropFirst(3)) } ?? "/"
     }
 
+    private static var searchPath: String? {
+        getenv("PATH").map { String(naming: bytes(of: $0)) }
+    }
+
     private static var ownFolder: String {
         guard let folder = getcwd(nil, 0) else { return "/" }
         defer { free(folder) }
@@ -68,10 +73,20 @@ struct CallerOption: ParsableArguments {
 
     /// The end of the command line as it was given: the parser has repaired what is not UTF-8.
     private static func words(_ command: [String]) -> [String] {
-        let given = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map(bytes(of:)) }
-            .suffix(command.count)
+        let given = commandLine.suffix(command.count)
         guard given.map({ String(decoding: $0, as: UTF8.self) }) == command else { return command }
         return given.map { String(naming: $0) }
+    }
+
+    /// The value of an option in the same way: a word of its own, or behind `=`. Where several could be meant, none is.
+    private static func asGiven(_ value: String) -> String {
+        let words = commandLine.flatMap { [$0[...], $0.drop { $0 != UInt8(ascii: "=") }.dropFirst()] }
+        let given = Set(words.filter { String(decoding: $0, as: UTF8.self) == value }.map { String(naming: $0) })
+        return given.count == 1 ? given.first ?? value : value
+    }
+
+    private static var commandLine: [[UInt8]] {
+        (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map(bytes(of:)) }
     }
 
     private static func bytes(of text: UnsafeMutablePointer<CChar>) -> [UInt8] {

@@ -47,6 +47,24 @@ def test_a_process_with_such_a_name_is_told_of(lab, odd):
         assert (facts["name"], facts["arguments"], facts["executable"]["path"]) == (SHOWN, [shown, "300"], shown)
 
 
+def test_a_command_is_found_by_a_path_with_such_a_name(lab):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-bytes-"))
+    folder.chmod(0o755)
+    place = os.fsencode(folder) + b"/" + NAME
+    os.mkdir(place)
+    shutil.copy("/usr/bin/sleep", place + b"/doze")
+    try:
+        done = lab.shell(
+            f"""
+            export TIDEMARK_AGENT_SOCKET=$LAB_RUN/agent-a.sock PATH="{folder}/$(printf 'caf\\351'):/usr/bin:/bin"
+            "$LAB_BIN/tidemark" explain -o json --exec doze 1
+            """
+        )
+        assert json.loads(done.stdout)["facts"]["executable"]["path"] == f"{folder}/{SHOWN}/doze"
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_a_selector_names_it(lab, odd, scene):
     _, pid = odd
     scene.apply(identity("odd", {"process:uid": USER, "process:name": SHOWN, "process:argv[1]": "300"}))

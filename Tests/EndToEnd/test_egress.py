@@ -25,9 +25,9 @@ def confined(script, *egress):
     return document
 
 
-def serve_nobodys(scene, port):
+def serve_nobodys(scene, port, program="echo.py"):
     """An echo server on b that is no workload."""
-    script = scene.script(f"plain{port}.py", "echo.py")
+    script = scene.script(f"plain{port}.py", program)
     scene.ports.add(port)
     scene.lab.shell(
         f"""

@@ -3,11 +3,14 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 
 import pytest
 from laboratory import eventually
+from test_identity import USER, Scene
+from test_identity import identity as manifest
 
 AGENT = "spiffe://demo.tidemark/weather-agent"
 SERVER = "spiffe://demo.tidemark/weather-mcp-server"
@@ -78,6 +81,44 @@ def test_an_unmatched_process_is_told_with_the_nearest_selectors(lab, sleeper):
     assert {miss["workloadID"] for miss in nearest} == {"weather-agent", "weather-mcp-server"}
     failing = [each["key"] for each in nearest[0]["evidence"] if not each["holds"]]
     assert failing == ["process:name", "process:cmdline"]
+
+
+@pytest.fixture
+def copied(lab):
+    """A scene with a copy of sleep(1) at `program`, which runs on host a as `pid`."""
+    scene = Scene(lab)
+    scene.program = scene.folder / "copied"
+    shutil.copy("/usr/bin/sleep", scene.program)
+    lab.shell(f"lab_start copied a a/apps $(lab_as {USER}) {scene.program} 300")
+    scene.pid = int((lab.folder / "copied.pid").read_text())
+    eventually(lambda: pathlib.Path(f"/proc/{scene.pid}/comm").read_text() == "copied\n", "the copy")
+    yield scene
+    lab.shell("lab_stop copied")
+    scene.leave()
+
+
+def notes(lab, pid, words):
+    return [note for note in lab.json("explain", "--pid", str(pid))["notes"] if words in note]
+
+
+def test_a_process_is_told_that_its_selector_says_what_runs_and_not_who(lab, copied):
+    words = "the selector says what runs (process:binary:path) and not who runs it"
+    copied.apply(manifest("copied", {"process:binary:path": str(copied.program)}))
+    assert lab.json("explain", "--pid", str(copied.pid))["spiffeID"].endswith("/copied")
+    (note,) = notes(lab, copied.pid, words)
+    assert "add process:uid" in note
+    copied.apply(manifest("copied", {"process:binary:path": str(copied.program), "process:uid": USER}))
+    assert not notes(lab, copied.pid, words)
+
+
+def test_a_process_whose_executable_was_replaced_is_told_of_it(lab, copied):
+    words = "its executable was replaced or removed since it was executed"
+    assert not notes(lab, copied.pid, words)
+    shutil.copy("/usr/bin/true", copied.folder / "other")
+    (copied.folder / "other").rename(copied.program)
+    assert notes(lab, copied.pid, words)
+    copied.program.unlink()
+    assert notes(lab, copied.pid, words)
 
 
 def test_a_process_that_is_not_there_is_refused_with_a_remedy(lab):

@@ -5,9 +5,11 @@ import time
 
 import pytest
 from laboratory import PATIENCE, ROOT, eventually
+from test_egress import serve_nobodys
 from test_identity import B, DOMAIN, PYTHON, USER, Scene, identity
 
 PORT = 8120
+UNMANAGED = 8121
 WORKLOAD = "answer"
 LOST = ("ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError", "ended")
 
@@ -58,8 +60,8 @@ def serve(scene, *words):
     return scene.serve(PORT, program="answer.py", workload=WORKLOAD, words=words)
 
 
-def keeps(scene, script, user=USER):
-    keeper = Keeper(scene, script, user)
+def keeps(scene, script, user=USER, port=PORT):
+    keeper = Keeper(scene, script, user, port)
     scene.keepers.append(keeper)
     assert keeper.tell("say") == "echo hello"
     return keeper
@@ -98,6 +100,20 @@ def test_a_connection_does_not_outlive_the_program_that_opened_it(scene):
     keeper.loses_it()
     cut = eventually(lambda: cuts(scene, "keeper")[1:], "the audit to tell of it")[0]
     assert cut["reason"] == f"the process executed another program, and the process is {DOMAIN}other now"
+
+
+def test_a_direct_connection_does_not_outlive_the_program_either_and_the_audit_says_why(scene):
+    serve_nobodys(scene, UNMANAGED, "answer.py")
+    one, nobody = scene.script("one.py", "keeper.py"), scene.script("nobody.py", "keeper.py")
+    listed = {"addresses": [B], "ports": [UNMANAGED], "as": "plain"}
+    scene.apply(as_script("dialler", one, outbound="MUTUAL", egress=[listed]))
+    keeper = keeps(scene, one, port=UNMANAGED)
+    assert not scene.outbound(UNMANAGED), "it went through the proxy"
+    assert keeper.tell(f"exec {nobody}") == "ready"
+    keeper.loses_it()
+    (cut,) = eventually(lambda: cuts(scene, "dialler"), "the audit to tell of it")
+    assert cut["reason"] == f"the process executed another program, and the process has no identity now ({B}:{UNMANAGED})"
+    assert cut["decision"] == "refused" and cut["process"]["argv"][1] == str(nobody)
 
 
 def test_who_says_so_keeps_what_it_opened_across_exec(scene):

@@ -24,6 +24,7 @@ package actor Enforcer {
     private var openListeners: Set<UInt64> = []
     /// Of workloads that listen at more places than their share.
     private var droppedPlaces: [SPIFFEID: Int] = [:]
+    private var addresses = KnownAddresses()
 
     /// How long a policy, or a change of listeners, waits until it is known who listens.
     private static let patience = Limits.Wait.listeners
@@ -128,9 +129,13 @@ package actor Enforcer {
         }
         var listening: [UInt64: ListeningWorkloads] = [:]
         var shares = PlaceShares()
+        addresses.forget(allBut: Set(namespaces.map(\.cookie)))
         for namespace in namespaces {
+            let known = try addresses.addresses(of: namespace.cookie) { () throws(KernelError) in
+                try NamespaceAddresses.of(namespace)
+            }
             listening[namespace.cookie] = ListeningWorkloads(
-                managed[namespace.cookie] ?? [], addresses: try NamespaceAddresses.of(namespace),
+                managed[namespace.cookie] ?? [], addresses: known,
                 isHosts: try namespace.belongsToInitialUserNamespace(), shares: &shares)
             listening[namespace.cookie]?.taken = taken[namespace.cookie] ?? []
         }

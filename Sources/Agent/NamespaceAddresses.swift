@@ -12,11 +12,14 @@ struct NamespaceAddresses: Sendable {
     }
 
     static func of(_ namespace: NetworkNamespace) throws(KernelError) -> NamespaceAddresses {
-        try namespace.run { NamespaceAddresses(ofThread: ()) }
+        try namespace.run { () throws(KernelError) in try NamespaceAddresses(ofThread: ()) }
     }
 
-    private init(ofThread: ()) {
-        let found = (try? System.enumerateDevices()) ?? []
+    private init(ofThread: ()) throws(KernelError) {
+        let found: [NIONetworkDevice]
+        do { found = try System.enumerateDevices() } catch {
+            throw .addressesRefused(errno: (error as? IOError)?.errnoCode ?? 0)
+        }
         devices = found.reduce(into: [:]) { devices, device in
             guard let address = device.address?.ipAddress.flatMap(InternetAddress.init) else { return }
             devices[device.interfaceIndex, default: []].insert(address)
@@ -34,4 +37,27 @@ struct NamespaceAddresses: Sendable {
             found.formUnion(addresses.filter(\.isTold))
         }
     }
+}
+
+/// The last answer of each network namespace. It stands where another one cannot be had: a host that seems to have no
+/// addresses would be one whose workloads are dialled in plain text.
+struct KnownAddresses {
+    private var last: [UInt64: NamespaceAddresses] = [:]
+
+    /// - Parameter cookie: of the network namespace.
+    /// - Throws: what `read` throws, where it was never answered.
+    mutating func addresses(
+        of cookie: UInt64, _ read: () throws(KernelError) -> NamespaceAddresses,
+    ) throws(KernelError) -> NamespaceAddresses {
+        do throws(KernelError) {
+            let found = try read()
+            last[cookie] = found
+            return found
+        } catch {
+            guard let known = last[cookie] else { throw error }
+            return known
+        }
+    }
+
+    mutating func forget(allBut cookies: Set<UInt64>) { last = last.filter { cookies.contains($0.key) } }
 }

@@ -29,6 +29,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case namespaceGone(path: String, errno: Int32)
     case namespaceRefused(errno: Int32)
     case socketRefused(errno: Int32)
+    case addressesRefused(errno: Int32)
 
     // Long: a line for each case, so that all that operators are told is read side by side.
     package var description: String {
@@ -84,6 +85,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
             "the network namespace \(path) cannot be opened (errno \(errno)); its process has ended, or its name is gone"
         case .namespaceRefused(let errno):
             "the kernel refused to enter a network namespace (errno \(errno)); the agent needs CAP_SYS_ADMIN"
+        case .addressesRefused(let errno): "addresses cannot be read (errno \(errno)); check memory and open files"
         case .socketRefused(let errno):
             "no socket could be made (errno \(errno)); check the limit of open files"
         case .socketDiagnosis(let errno):

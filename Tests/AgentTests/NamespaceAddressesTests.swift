@@ -18,4 +18,18 @@ import Testing
         #expect(host.elsewhere == (try addresses("10.0.0.2", "2001:db8::2", "fe80::2")))
         #expect(host.all.count == 7)
     }
+
+    @Test func `where the addresses cannot be read the last ones stand, and who never answered is not taken for bare`()
+        throws
+    {
+        let read = NamespaceAddresses([2: try addresses("10.0.0.2")])
+        var known = KnownAddresses()
+        let refuse = { () throws(KernelError) -> NamespaceAddresses in throw .addressesRefused(errno: 105) }
+        #expect(throws: KernelError.addressesRefused(errno: 105)) { try known.addresses(of: 1, refuse) }
+        _ = try known.addresses(of: 1) { read }
+        #expect(try known.addresses(of: 1, refuse).all == read.all)
+        #expect(throws: KernelError.addressesRefused(errno: 105)) { try known.addresses(of: 2, refuse) }
+        known.forget(allBut: [2])
+        #expect(throws: KernelError.addressesRefused(errno: 105)) { try known.addresses(of: 1, refuse) }
+    }
 }

@@ -29,7 +29,7 @@ package struct HypotheticalExec: Sendable {
     }
 
     private static func facts(of image: ExecImage, _ caller: Caller, _ question: ExecQuestion) -> ProcessFacts {
-        let path = FileOnDisk.real(image.file)
+        let path = FileOnDisk.real(caller.absolute(image.file))
         let status = FileOnDisk(path)
         return ProcessFacts(
             key: ProcessKey(pid: 0, startTime: 0),

@@ -54,7 +54,10 @@ extension KernelSessionTests {
                     process.executableURL = URL(filePath: "/usr/bin/unshare")
                     process.arguments = options + ["/usr/bin/sleep", "60"]
                     try process.run()
-                    defer { process.terminate() }
+                    defer {
+                        kill(process.processIdentifier, SIGKILL)
+                        process.waitUntilExit()
+                    }
                     while NetworkNamespace.inode(ofPID: process.processIdentifier) == here { usleep(1000) }
                     let namespace = try NetworkNamespace.of(pid: process.processIdentifier)
                     #expect(try namespace.belongsToInitialUserNamespace() == isHosts)

@@ -22,6 +22,8 @@ package actor Enforcer {
     private var refusedListeners: [UInt64: String] = [:]
     /// Cookies of listeners that connections may have reached as they are.
     private var openListeners: Set<UInt64> = []
+    /// Cookies of listeners whose identity lets plain text by: no secret is lost when they have none any more.
+    private var permissiveListeners: Set<UInt64> = []
     /// Of workloads that listen at more places than their share.
     private var droppedPlaces: [SPIFFEID: Int] = [:]
     private var addresses = KnownAddresses()
@@ -92,6 +94,10 @@ package actor Enforcer {
         try kernel.setDestinations(policy.current.destinations, in: policy.current.localDestinations)
     }
 
+    private static let closedReason =
+        "it was a workload's, which is deleted or does not match any more: what served with an identity serves nobody without one; "
+        + "restart the program to serve without"
+
     /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
     package func redecideListeners(patience: Duration = patience) async throws {
         while true {
@@ -125,6 +131,12 @@ package actor Enforcer {
             let workloadID = try settle(socket, decisions.outcome(for: socket), current)
             if case .fixed(let path)? = workloadID, let workload = current.spiffeID(at: path) {
                 managed[socket.network, default: []].append((socket, workload))
+                let isPermissive = current.identity(of: workload)?.tlsMode == .permissive
+                if isPermissive {
+                    permissiveListeners.insert(socket.cookie)
+                } else {
+                    permissiveListeners.remove(socket.cookie)
+                }
             }
         }
         var listening: [UInt64: ListeningWorkloads] = [:]
@@ -167,6 +179,7 @@ package actor Enforcer {
             }
         }
         switch outcome {
+        case _ where handle == handles.closed: note(socket, Self.closedReason)
         case .refused(let reason): note(socket, reason)
         case .orphaned where handle == .undecided:
             note(
@@ -185,16 +198,22 @@ package actor Enforcer {
         case .workload(let path):
             let workloadID = WorkloadName.fixed(path)
             return (handles.handles(for: [workloadID])[workloadID] ?? .undecided, workloadID)
-        case .unmanaged: return (.none, nil)
+        case .unmanaged: return (isToClose(socket) ? handles.closed : .none, nil)
         case .refused: return (.undecided, nil)
         case .unchanged: return (socket.identity, nil)
         case .pending, .orphaned:
             if socket.identity == .none, outcome == .orphaned { return (.none, nil) }
             let former = handles.workloadID(of: socket.identity)
             if let former, current.knows(former) { return (socket.identity, former) }
-            // Fail closed: it may be managed, and nobody can say as whom. Whose identity was deleted is unmanaged.
-            return (outcome == .orphaned && former != nil ? .none : .undecided, nil)
+            // Fail closed: it may be managed, and nobody can say as whom.
+            guard outcome == .orphaned, socket.wasManaged else { return (.undecided, nil) }
+            return (isToClose(socket) ? handles.closed : .none, nil)
         }
+    }
+
+    /// Whether it let in nobody but by mutual TLS until now, and is nobody's any more.
+    private func isToClose(_ socket: ListeningSocket) -> Bool {
+        socket.wasManaged && !permissiveListeners.contains(socket.cookie)
     }
 
     private func note(_ socket: ListeningSocket, _ reason: String) {
@@ -210,6 +229,7 @@ package actor Enforcer {
         let cookies = Set(sockets.map(\.cookie))
         refusedListeners = refusedListeners.filter { cookies.contains($0.key) }
         openListeners.formIntersection(cookies)
+        permissiveListeners.formIntersection(cookies)
         for socket in sockets where socket.isOpen || socket.foundRunning && socket.identity == .undecided {
             openListeners.insert(socket.cookie)
         }
@@ -248,4 +268,7 @@ package actor Enforcer {
 extension ListeningSocket {
     /// Its connections reach it as they are.
     fileprivate var isOpen: Bool { identity == .none }
+
+    /// By this agent, or by one before it.
+    fileprivate var wasManaged: Bool { ![.none, .undecided, .unknown].contains(identity) }
 }

@@ -15,12 +15,19 @@ package final class HandleTable: Sendable {
         /// Of the policy in force: these stay.
         var standing: Set<WorkloadName> = []
         var calls: UInt64 = 0
+        /// By nobody.
+        var taken: IdentityHandle?
     }
 
     private let table: Mutex<Table>
+    /// Of listeners that were managed and are not any more: nobody's, so that they are reached by nobody, and never `.none`.
+    package let closed: IdentityHandle
 
     package init(start: UInt32 = .random(in: 1...0xffff) << 16) {
-        table = Mutex(Table(next: start))
+        var table = Table(next: start)
+        closed = table.take()
+        table.taken = closed
+        self.table = Mutex(table)
     }
 
     package var count: Int { table.withLock { $0.byWorkload.count } }
@@ -59,12 +66,12 @@ extension HandleTable.Table {
     }
 
     /// After four billion it begins again, with what is free.
-    private mutating func take() -> IdentityHandle {
+    fileprivate mutating func take() -> IdentityHandle {
         while true {
             let handle = IdentityHandle(rawValue: next)
             next &+= 1
             let isReserved = [.none, .undecided, .unknown].contains(handle)
-            if !isReserved, byHandle[handle] == nil { return handle }
+            if !isReserved, handle != taken, byHandle[handle] == nil { return handle }
         }
     }
 

@@ -212,7 +212,9 @@ struct HandleTableTests {
         let table = HandleTable(start: 0xffff_fff8)
         let taken = table.handles(for: (0..<32).map { WorkloadName(stringLiteral: "w\($0)") })
         #expect(Set(taken.values).count == 32)
-        #expect(Set(taken.values).isDisjoint(with: [.none, .undecided, .unknown]))
+        #expect(Set(taken.values).isDisjoint(with: [.none, .undecided, .unknown, table.closed]))
+        #expect(table.workloadID(of: table.closed) == nil)
+        #expect(![.none, .undecided, .unknown].contains(table.closed))
         for (workloadID, handle) in taken { #expect(table.workloadID(of: handle) == workloadID) }
     }
 

@@ -46,7 +46,7 @@ class Scene:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidemark-identity-", dir="/var/tmp"))
         self.folder.chmod(0o755)
         self.applied = set()
-        self.ports = set()
+        self.commands = {}
 
     def script(self, name, program="dial.py", comment=""):
         path = self.folder / name
@@ -77,14 +77,21 @@ class Scene:
         selector = {"process:uid": user, "process:cmdline": command}
         document = identity(f"server{port}", selector, workload=workload, mode=mode)
         self.apply(document)
-        self.ports.add(port)
+        self.commands[port] = f"lab_start server{port} b b/apps $(lab_as {user}) {command}"
         self.lab.shell(
             f"""
-            lab_start server{port} b b/apps $(lab_as {user}) {command}
+            {self.commands[port]}
             lab_wait 30 "the server" lab_endpoint {address} {port}
             """
         )
         return document
+
+    def restart(self, port=PORT):
+        self.lab.shell(f"lab_stop server{port}; {self.commands[port]}")
+
+    def delete(self, name):
+        done = self.lab.tidemark("delete", "workloadidentity", name, "--wait")
+        assert done.returncode == 0, done.stderr
 
     def dial(self, *command, user=USER, port=PORT):
         """Runs it on host a; whether it got its answer."""
@@ -115,7 +122,7 @@ class Scene:
         return [detail for detail in details if detail.get("connection", "").endswith(f">{B}:{port}")]
 
     def leave(self):
-        for port in self.ports:
+        for port in self.commands:
             self.lab.shell(f"lab_stop server{port}")
         for name in self.applied:
             self.lab.tidemark("delete", "workloadidentity", name)
@@ -127,6 +134,26 @@ def scene(lab):
     scene = Scene(lab)
     yield scene
     scene.leave()
+
+
+def test_a_server_that_lost_its_identity_serves_nobody_until_it_is_started_anew(scene):
+    scene.serve()
+    client = scene.script("client.py")
+    assert not scene.dial(PYTHON, client)
+    scene.delete(f"server{PORT}")
+    assert not any(scene.dial(PYTHON, client) for _ in range(5))
+    scene.lab.shell("lab_stop agent-b; lab_start_agent b")
+    assert not any(scene.dial(PYTHON, client) for _ in range(5))
+    scene.restart()
+    eventually(lambda: scene.dial(PYTHON, client), "the server to be reached as the unmanaged program it is")
+
+
+def test_a_server_that_let_plain_text_by_is_reached_when_it_lost_its_identity(scene):
+    scene.serve(mode="PERMISSIVE")
+    client = scene.script("client.py")
+    assert scene.dial(PYTHON, client)
+    scene.delete(f"server{PORT}")
+    assert scene.dial(PYTHON, client)
 
 
 @pytest.mark.older_kernels

@@ -52,6 +52,10 @@ package struct KernelFlows: FlowSource {
         }
     }
 
+    package func user(ofAccepted descriptor: CInt) -> UInt32? {
+        kernel.flow(ofAccepted: descriptor)?.processCredentials.realUserID
+    }
+
     /// - Returns: nil for a process that has no identity after all.
     private func workloadID(of flow: KernelFlow) async throws -> SPIFFEPath? {
         if flow.identity == .undecided { return try await match(flow) }

@@ -20,10 +20,10 @@ final class ConnectionSlots: Sendable {
         case client(Source?)
         /// Whose process opened an outgoing one.
         case workload(SPIFFEID)
-        /// The processes without identity of a network namespace, given by its cookie.
-        case nobody(UInt64)
-        /// Its processes of which it is not known yet who they are.
-        case undecided(UInt64)
+        /// A user's processes without identity in a network namespace, given by its cookie.
+        case nobody(UInt64, user: UInt32?)
+        /// Those of which it is not known yet who they are.
+        case undecided(UInt64, user: UInt32?)
     }
 
     private struct State {
@@ -39,17 +39,20 @@ final class ConnectionSlots: Sendable {
         fileprivate let network: UInt64
         /// nil for outgoing ones.
         let source: Source?
+        /// The real uid of who opened an outgoing one; nil where nobody knows.
+        let user: UInt32?
         private let slots: ConnectionSlots
         /// Changed with the slots' lock held alone.
         fileprivate let ticket: Mutex<SlotShares<Source, Holder>.Ticket>
         private let cutting = Mutex((isEvicted: false, channel: (any Channel)?.none))
 
         fileprivate init(
-            _ ticket: SlotShares<Source, Holder>.Ticket, _ network: UInt64, _ source: Source?,
+            _ ticket: SlotShares<Source, Holder>.Ticket, _ network: UInt64, _ source: Source?, _ user: UInt32?,
             _ slots: ConnectionSlots,
         ) {
             self.ticket = Mutex(ticket)
             self.source = source
+            self.user = user
             self.network = network
             self.slots = slots
         }
@@ -97,20 +100,20 @@ final class ConnectionSlots: Sendable {
         try admit(in: network, from: source) { $0.admit(strangerFrom: source) }
     }
 
-    /// Counts an outgoing connection in, of which it is not known yet whose it is.
-    func admitOutbound(in network: UInt64) throws(SlotRefusal) -> Connection {
-        try admit(in: network, from: nil) { $0.admit(.undecided(network)) }
+    /// Counts an outgoing connection in, of which it is not known yet whose it is, but the user.
+    func admitOutbound(in network: UInt64, of user: UInt32?) throws(SlotRefusal) -> Connection {
+        try admit(in: network, from: nil, of: user) { $0.admit(.undecided(network, user: user)) }
     }
 
     private func admit(
-        in network: UInt64, from source: Source?,
+        in network: UInt64, from source: Source?, of user: UInt32? = nil,
         _ ask: (inout SlotShares<Source, Holder>) -> SlotShares<Source, Holder>.Admission,
     ) throws(SlotRefusal) -> Connection {
         let admitted: Result<(Connection, Connection?), SlotRefusal> = state.withLock { state in
             switch ask(&state.shares) {
             case .refused(let refusal): return .failure(refusal)
             case .admitted(let ticket, let evicted):
-                let connection = Connection(ticket, network, source, self)
+                let connection = Connection(ticket, network, source, user, self)
                 state.networks[network, default: 0] += 1
                 let doomed = evicted.flatMap { state.strangers.removeValue(forKey: $0) }
                 state.strangers[ticket] = connection

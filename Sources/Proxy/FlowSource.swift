@@ -36,6 +36,9 @@ package protocol FlowSource: Sendable {
     /// the task is cancelled.
     func flow(ofAccepted descriptor: CInt) async -> AcceptedFlow
 
+    /// The real uid of who opened it, at once; nil where nobody was redirected.
+    func user(ofAccepted descriptor: CInt) -> UInt32?
+
     /// Asked once a connection is among the live ones, as its process may have become somebody else before that; from then
     /// on whoever notices such a change finds it there.
     ///

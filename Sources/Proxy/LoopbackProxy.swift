@@ -162,7 +162,10 @@ package final class LoopbackProxy: Service {
 
     private func place(for socket: Accepted) throws -> ConnectionSlots.Connection {
         let (slots, cookie) = (environment.slots, socket.network.cookie)
-        if socket.direction == .outbound { return try slots.admitOutbound(in: cookie) }
+        if socket.direction == .outbound {
+            let user = environment.dependencies.flows.user(ofAccepted: socket.descriptor)
+            return try slots.admitOutbound(in: cookie, of: user)
+        }
         guard let source = ConnectionSlots.source(of: socket.descriptor) else {
             throw ProxyError.clientGone
         }

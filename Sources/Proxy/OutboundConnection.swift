@@ -46,7 +46,10 @@ actor OutboundConnection {
                 await connection.inquire(descriptor)
             }
         case .plain(let process, let destination):
-            guard Self.vouch(place, .nobody(network.cookie), process, descriptor, environment) else {
+            guard
+                Self.vouch(
+                    place, .nobody(network.cookie, user: place.user), process, descriptor, environment)
+            else {
                 return
             }
             await PlainConnection(process, to: destination, network, environment, eventLoop).serve(

@@ -15,6 +15,7 @@ final class FlowTable: FlowSource {
         var areHeld = false
         var asked = 0
         var objection: String?
+        var user: UInt32?
     }
 
     private let answers = Mutex(Answers())
@@ -47,6 +48,11 @@ final class FlowTable: FlowSource {
         guard let port = Self.peerPort(of: descriptor) else { return refusal }
         return answers.withLock { $0.flows[port] } ?? refusal
     }
+
+    func user(ofAccepted descriptor: CInt) -> UInt32? { answers.withLock { $0.user } }
+
+    /// Whose connections come in from now on.
+    func isOf(_ user: UInt32) { answers.withLock { $0.user = user } }
 
     private static func peerPort(of descriptor: CInt) -> UInt16? {
         var bytes = [UInt8](repeating: 0, count: MemoryLayout<sockaddr_storage>.size)

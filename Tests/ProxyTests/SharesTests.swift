@@ -51,6 +51,28 @@ import Testing
         try await hosts.application.connection().receive(through: "ping")
     }
 
+    @Test func `connections of one user that wait to be known leave room for another's`() async throws {
+        var limits = ProxyLimits.patient
+        limits.maximumConnections = 20
+        let hosts = try await TwoHosts(limits: limits)
+        hosts.client.flows.hold()
+        hosts.client.flows.isOf(1001)
+        var held: [Wire] = []
+        while !hosts.client.journal.all.contains(where: { !$0.allowed && $0.reason.contains("left for everybody") }) {
+            // It may be over before the test's end of it is set up.
+            if let wire = try? await hosts.dial() { held.append(wire) }
+            try #require(held.count < 20)
+        }
+        hosts.client.flows.isOf(1002)
+        let refused = hosts.client.journal.all.count
+        held.append(try await hosts.dial())
+        let before = hosts.client.flows.asked
+        held.append(try await hosts.dial())
+        _ = try await eventually("another user's to be asked about") { hosts.client.flows.asked > before ? true : nil }
+        #expect(hosts.client.journal.all.count == refused)
+        hosts.client.flows.release()
+    }
+
     @Test func `a client that stays silent is closed`() async throws {
         var limits = ProxyLimits.patient
         limits.idle = .seconds(1)
@@ -170,12 +192,24 @@ import Testing
 
     @Test func `a place is given back once, whoever has it by then`() throws {
         let slots = ConnectionSlots(capacity: 10)
-        let place = try slots.admitOutbound(in: 1)
-        try place.vouch(for: .nobody(1))
-        #expect(throws: (any Error).self) { try place.vouch(for: .nobody(1)) }
+        let place = try slots.admitOutbound(in: 1, of: 7)
+        try place.vouch(for: .nobody(1, user: 7))
+        #expect(throws: (any Error).self) { try place.vouch(for: .nobody(1, user: 7)) }
         place.release()
         #expect(slots.count == 0)
-        for _ in 0..<5 { _ = try slots.admitOutbound(in: 1) }
+        for _ in 0..<5 { _ = try slots.admitOutbound(in: 1, of: 7) }
         #expect(slots.count == 5)
+    }
+
+    @Test func `a user whose connections wait to be known takes none of another's places`() throws {
+        let slots = ConnectionSlots(capacity: 100)
+        var held: [ConnectionSlots.Connection] = []
+        while let place = try? slots.admitOutbound(in: 1, of: 1001) { held.append(place) }
+        #expect((40..<60).contains(held.count))
+        let others = try (0..<10).map { _ in try slots.admitOutbound(in: 1, of: 1002) }
+        try others.forEach { try $0.vouch(for: .nobody(1, user: 1002)) }
+        // Neither does one whose processes are nobody.
+        held.forEach { try? $0.vouch(for: .nobody(1, user: 1001)) }
+        _ = try slots.admitOutbound(in: 1, of: 1002)
     }
 }

@@ -46,6 +46,7 @@ class Scene:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidemark-identity-", dir="/var/tmp"))
         self.folder.chmod(0o755)
         self.applied = set()
+        self.ports = set()
         self.commands = {}
 
     def script(self, name, program="dial.py", comment=""):
@@ -77,6 +78,7 @@ class Scene:
         selector = {"process:uid": user, "process:cmdline": command}
         document = identity(f"server{port}", selector, workload=workload, mode=mode)
         self.apply(document)
+        self.ports.add(port)
         self.commands[port] = f"lab_start server{port} b b/apps $(lab_as {user}) {command}"
         self.lab.shell(
             f"""
@@ -122,7 +124,7 @@ class Scene:
         return [detail for detail in details if detail.get("connection", "").endswith(f">{B}:{port}")]
 
     def leave(self):
-        for port in self.commands:
+        for port in self.ports:
             self.lab.shell(f"lab_stop server{port}")
         for name in self.applied:
             self.lab.tidemark("delete", "workloadidentity", name)

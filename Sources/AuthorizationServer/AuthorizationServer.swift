@@ -100,6 +100,13 @@ package struct AuthorizationServer: Sendable {
         return .refusal(refusal)
     }
 
+    /// Of somebody whose identity is given, by a proof that is not withdrawn.
+    func standing(of caller: AuthenticatedCaller) async throws -> ClientStanding {
+        let standing = try await directory.standing(of: caller.id, issuedAt: caller.issuedAt)
+        if let objection = standing.objection { throw OAuthRefusal(.withdrawn(objection)) }
+        return standing
+    }
+
     func authentication() async throws -> ClientAuthentication {
         ClientAuthentication(
             issuer: configuration.issuer, trustDomain: configuration.trustDomain,

@@ -1,6 +1,5 @@
 import Foundation
 import SPIFFE
-import Workloads
 
 /// `POST /introspect`: RFC 7662, for the workload that serves the token's resource, by its own SVID.
 extension AuthorizationServer {
@@ -9,11 +8,9 @@ extension AuthorizationServer {
         // A resource server is no registered client and need not name itself: its SVID says who it is.
         let caller = try await authentication().caller(of: request, form, requiresClientID: false)
         event.set(caller)
-        if let objection = try await directory.objection(to: caller.id, issuedAt: caller.issuedAt) {
-            throw OAuthRefusal(.invalidClient, objection)
-        }
+        let server = try await standing(of: caller)
         let text = try form.required("token")
-        let decision = try await decision(on: text, for: caller.id, &event)
+        let decision = try await decision(on: text, for: server, &event)
         event.kind = .tokenIntrospected
         switch decision {
         case .inactive(let reason):
@@ -33,29 +30,16 @@ extension AuthorizationServer {
     }
 
     private func decision(
-        on text: String, for caller: SPIFFEID, _ event: inout OAuthEvent,
+        on text: String, for server: ClientStanding, _ event: inout OAuthEvent,
     ) async throws -> IntrospectionDecision {
         let token = try await storedToken(text)
         event.tokenID = token?.id
         event.resource = token?.audience
         event.thumbprint = token?.thumbprint
-        let resources = try await directory.resources().filter { $0.resource.text == token?.audience }
-        var servers: [SPIFFEID] = []
-        for resource in resources {
-            if let server = try await directory.spiffeID(at: resource.servedBy) { servers.append(server) }
-        }
-        let allowed = resources.contains { resource in
-            resource.allowed.contains { pattern in token.map { pattern.matches($0.client) } ?? false }
-        }
-        return IntrospectionPolicy.decision(
-            token: token, caller: caller, servers: servers,
-            clientStands: allowed ? try await stands(token?.client) : false, now: now(),
-        )
-    }
-
-    private func stands(_ client: SPIFFEID?) async throws -> Bool {
-        guard let client, try await directory.isActive(client) else { return false }
-        return try await store.client(client) != nil
+        guard let token else { return .inactive(because: "no token of this server") }
+        // Without a time: what its client proved itself by may be withdrawn, and then the client was deregistered.
+        let client = try await directory.standing(of: token.client, issuedAt: nil)
+        return IntrospectionPolicy.decision(token: token, server: server, client: client, now: now())
     }
 
     /// What is known of a token this server signed.

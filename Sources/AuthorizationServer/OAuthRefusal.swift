@@ -8,9 +8,16 @@ struct OAuthRefusal: Error, Equatable {
         self.reason = reason
     }
 
+    init(_ cause: Entitlement.Cause) {
+        switch cause {
+        case .withdrawn, .notRegistered: self.init(.invalidClient, "\(cause)")
+        case .noResource, .notAllowed: self.init(.invalidTarget, "\(cause)")
+        }
+    }
+
     init(_ objection: OAuthObjection) {
         switch objection {
-        case .withdrawn(let reason): self.init(.invalidClient, reason)
+        case .notEntitled(let cause): self.init(cause)
         case .tooMany(let reason): self.init(.temporarilyUnavailable, reason)
         }
     }

@@ -57,7 +57,6 @@ package struct IssuedToken: Sendable, Equatable {
 
 /// Where clients and issued tokens are kept. What is changed is told in the same transaction: both are stored, or neither.
 package protocol OAuthStore: Sendable {
-    func client(_ id: SPIFFEID) async throws -> OAuthClient?
     /// Keeps `client` unless there is one of that SPIFFE ID; of a new one `event` tells.
     ///
     /// - Parameter issuedAt: of the SVID that proved it.
@@ -76,8 +75,8 @@ package protocol OAuthStore: Sendable {
 
 /// Why what was decided is not stored.
 package enum OAuthObjection: Error, Equatable {
-    /// It does not stand any more.
-    case withdrawn(String)
+    /// Any more: it was when this was decided.
+    case notEntitled(Entitlement.Cause)
     /// The client has its share.
     case tooMany(String)
 }

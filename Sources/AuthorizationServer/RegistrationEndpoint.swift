@@ -18,14 +18,13 @@ extension AuthorizationServer {
         guard metadata.spiffeID == nil || metadata.spiffeID == proof.id.description else {
             throw OAuthRefusal(.invalidClientMetadata, "spiffe_id is not \(proof.id), which the SVID proves")
         }
-        if let objection = try await directory.objection(to: proof.id, issuedAt: proof.issuedAt) {
-            throw proof.unapproved(objection)
-        }
+        let standing = try await directory.standing(of: proof.id, issuedAt: proof.issuedAt)
+        if let objection = standing.objection { throw proof.unapproved(objection) }
         let client = OAuthClient(
             spiffeID: proof.id, name: metadata.name, method: metadata.method ?? proof.method, registeredAt: now(),
         )
         let kept = try await admit(client, provenBy: proof.issuedAt, event: event)
-        return try await registration(of: kept, metadata, statement: wish.softwareStatement)
+        return registration(of: kept, standing, metadata, statement: wish.softwareStatement)
     }
 
     /// Keeps a client unless there is one, and tells of a new one.
@@ -80,8 +79,8 @@ extension AuthorizationServer {
 
     /// RFC 7591, section 3.2.1. There is no secret to hand out.
     private func registration(
-        of client: OAuthClient, _ metadata: ClientMetadata, statement: String?,
-    ) async throws -> OAuthResponse {
+        of client: OAuthClient, _ standing: ClientStanding, _ metadata: ClientMetadata, statement: String?,
+    ) -> OAuthResponse {
         var members: [String: JSONValue] = [
             "client_id": .string(client.spiffeID.description),
             "client_id_issued_at": .integer(Int64(client.registeredAt.timeIntervalSince1970)),
@@ -93,15 +92,14 @@ extension AuthorizationServer {
         ]
         if let name = client.name { members["client_name"] = .string(name) }
         if let statement { members["software_statement"] = .string(statement) }
-        let scopes = try await scopes(of: client.spiffeID, asked: metadata.scopes)
+        let scopes = scopes(of: standing, asked: metadata.scopes)
         if !scopes.isEmpty { members["scope"] = .string(scopes.joined(separator: " ")) }
         return .json(201, members)
     }
 
     /// What the client may ask for as things are; each token request is decided anew.
-    private func scopes(of client: SPIFFEID, asked: [String]?) async throws -> [String] {
-        let resources = try await directory.resources().filter { $0.allowed.contains { $0.matches(client) } }
-        let available = Set(resources.flatMap(\.scopes))
+    private func scopes(of client: ClientStanding, asked: [String]?) -> [String] {
+        let available = Set(client.allowed.flatMap(\.scopes))
         return (asked.map { available.intersection($0) } ?? available).sorted()
     }
 }

@@ -6,9 +6,7 @@ extension AuthorizationServer {
         let form = try FormParameters(parsing: request.body)
         let caller = try await authentication().caller(of: request, form, requiresClientID: true)
         event.set(caller)
-        if let objection = try await directory.objection(to: caller.id, issuedAt: caller.issuedAt) {
-            throw OAuthRefusal(.invalidClient, objection)
-        }
+        _ = try await standing(of: caller)
         event.kind = .tokenRevoked
         event.reason = "not a token of this server"
         if let token = try await storedToken(form.required("token")) {

@@ -13,8 +13,7 @@ extension AuthorizationServer {
         guard try form.required("grant_type") == "client_credentials" else {
             throw OAuthRefusal(.unsupportedGrantType, "\(caller.id) asked for another grant")
         }
-        try await requireClient(caller, event)
-        let token = try await token(for: caller, form)
+        let token = try token(for: caller, try await client(caller, event), form)
         event.kind = .tokenIssued
         event.tokenID = token.id
         event.resource = token.audience
@@ -26,24 +25,20 @@ extension AuthorizationServer {
         return response
     }
 
-    /// An identity that a manifest gives, registered, by a proof that is not withdrawn.
-    private func requireClient(_ caller: AuthenticatedCaller, _ event: OAuthEvent) async throws {
-        if let objection = try await directory.objection(to: caller.id, issuedAt: caller.issuedAt) {
-            throw OAuthRefusal(.invalidClient, objection)
-        }
-        var client = try await store.client(caller.id)
-        if client == nil, configuration.registersOnFirstUse {
-            let newcomer = OAuthClient(spiffeID: caller.id, name: nil, method: caller.method, registeredAt: now())
-            client = try await admit(newcomer, provenBy: caller.issuedAt, event: event)
-        }
-        guard client != nil else { throw OAuthRefusal(.invalidClient, "\(caller.id) is not registered") }
+    /// As it stands, registered by this request where the configuration wants that.
+    private func client(_ caller: AuthenticatedCaller, _ event: OAuthEvent) async throws -> ClientStanding {
+        let client = try await standing(of: caller)
+        if client.isRegistered { return client }
+        guard configuration.registersOnFirstUse else { throw OAuthRefusal(.notRegistered(caller.id)) }
+        let newcomer = OAuthClient(spiffeID: caller.id, name: nil, method: caller.method, registeredAt: now())
+        _ = try await admit(newcomer, provenBy: caller.issuedAt, event: event)
+        return try await standing(of: caller)
     }
 
-    private func token(for caller: AuthenticatedCaller, _ form: FormParameters) async throws -> IssuedToken {
-        let decision = TokenPolicy.decision(
-            client: caller.id, resources: try await directory.resources(), requested: form.all("resource"),
-            scope: form["scope"],
-        )
+    private func token(
+        for caller: AuthenticatedCaller, _ client: ClientStanding, _ form: FormParameters,
+    ) throws -> IssuedToken {
+        let decision = TokenPolicy.decision(client: client, requested: form.all("resource"), scope: form["scope"])
         switch decision {
         case .refuse(let refusal): throw refusal
         case .grant(let resource, let scopes):

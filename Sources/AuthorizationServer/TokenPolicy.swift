@@ -8,34 +8,26 @@ enum TokenDecision: Equatable {
     case refuse(OAuthRefusal)
 }
 
-/// May this client have a token for that resource, and with which scopes?
+/// Which resource does a request for a token mean, and which scopes of it? Whether the client may have it is its
+/// ``Entitlement``.
 enum TokenPolicy {
     /// - Parameters:
     ///   - requested: each `resource` parameter; RFC 8707, section 2.
     ///   - scope: the `scope` parameter; nil asks for all the resource has.
-    static func decision(
-        client: SPIFFEID, resources: [ProtectedResource], requested: [String], scope: String?,
-    ) -> TokenDecision {
-        let allowed = resources.filter { resource in resource.allowed.contains { $0.matches(client) } }
+    static func decision(client: ClientStanding, requested: [String], scope: String?) -> TokenDecision {
         let names = Set(requested)
         guard names.count <= 1 else {
-            return .refuse(OAuthRefusal(.invalidTarget, "\(client) asked for \(names.count) resources in one token"))
+            return .refuse(OAuthRefusal(.invalidTarget, "\(client.id) asked for \(names.count) resources in one token"))
         }
-        guard let name = names.first else {
-            guard allowed.count == 1 else {
-                return .refuse(
-                    OAuthRefusal(.invalidTarget, "\(client) named no resource and may have \(allowed.count)"))
-            }
-            return grant(allowed[0], scope: scope)
-        }
-        guard resources.contains(where: { $0.resource.text == name }) else {
+        guard let name = names.first ?? client.onlyResource else {
             return .refuse(
-                OAuthRefusal(.invalidTarget, "no manifest declares resource \"\(name.cut(toJSONBytes: 256))\""))
+                OAuthRefusal(
+                    .invalidTarget, "\(client.id) named no resource and may have \(client.allowed.count)"))
         }
-        guard let resource = allowed.first(where: { $0.resource.text == name }) else {
-            return .refuse(OAuthRefusal(.invalidTarget, "\(client) is not in allowedSPIFFEIDs of \(name)"))
+        switch client.entitlement(to: name) {
+        case .refused(let cause): return .refuse(OAuthRefusal(cause))
+        case .entitled(let resource): return grant(resource, scope: scope)
         }
-        return grant(resource, scope: scope)
     }
 
     private static func grant(_ resource: ProtectedResource, scope: String?) -> TokenDecision {
@@ -58,4 +50,9 @@ enum TokenPolicy {
         }
         return nil
     }
+}
+
+extension ClientStanding {
+    /// What a request means that names none.
+    fileprivate var onlyResource: String? { allowed.count == 1 ? allowed[0].resource.text : nil }
 }

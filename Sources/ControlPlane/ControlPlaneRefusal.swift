@@ -21,7 +21,6 @@ package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
     case withdrawnLately(SPIFFEID, wait: Duration)
     /// More than its share; seconds.
     case tooMuch(SPIFFEID, retryAfter: Int)
-    case tooManyTokens(String)
     /// As many IDs as templates may give to one agent group at one time.
     case tooManyIDs(group: String, limit: Int)
     case signingRequest(String)
@@ -52,7 +51,7 @@ package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
         case .joinTokenUnknown, .joinTokenUsed, .joinTokenExpired, .notAnAgent, .agentEvicted, .notInGroup: 403
         case .noSuchManifest, .noSuchAgent, .noSuchRoute: 404
         case .bodyTooLarge: 413
-        case .tooMuch, .tooManyIDs, .tooManyTokens: 429
+        case .tooMuch, .tooManyIDs: 429
         case .unforeseen, .issuing: 500
         case .storage, .withdrawnLately: 503
         case .storageFull: 507
@@ -91,7 +90,6 @@ extension ControlPlaneRefusal {
         case .withdrawnLately: "withdrawn_lately"
         case .tooMuch: "too_much"
         case .tooManyIDs: "too_many_ids"
-        case .tooManyTokens: "too_many_tokens"
         case .signingRequest: "signing_request_invalid"
         case .manifest: "manifest_invalid"
         case .noSuchManifest: "manifest_not_found"
@@ -127,7 +125,6 @@ extension ControlPlaneRefusal {
             "SVIDs of \(id) were withdrawn a moment ago, by a clock that is \(wait) ahead; ask again then"
         case .tooMuch(let id, let seconds):
             "\(id) sends more than an agent may; send again in \(seconds) seconds, or find out what makes it do so"
-        case .tooManyTokens(let reason): reason
         case .tooManyIDs(let group, let limit):
             "templates gave \(limit) IDs to agent group \(group) whose SVIDs may be valid; more are given when these have run out"
         case .signingRequest(let reason): "the signing request was refused: \(reason)"

@@ -4,7 +4,6 @@ package import Foundation
 import GRDB
 import Limits
 package import SPIFFE
-package import Workloads
 
 /// The authorization server's view of the store: clients and tokens, the registry it decides by, and the audit.
 package struct OAuthRecords: Sendable {
@@ -25,40 +24,30 @@ package struct OAuthRecords: Sendable {
 }
 
 extension OAuthRecords: OAuthDirectory {
-    package func resources() async throws -> [ProtectedResource] {
-        try await store.read { try registry.content(in: $0).resources }
-    }
-
     package func bundles() async throws -> BundleSet { BundleSet([bundle]) }
 
-    package func objection(to id: SPIFFEID, issuedAt: IssueTime) async throws -> String? {
-        try await store.read { try registry.objection(to: id, issuedAt: issuedAt, in: $0) }
+    package func standing(of id: SPIFFEID, issuedAt: IssueTime?) async throws -> ClientStanding {
+        try await store.read { try standing(of: id, issuedAt, in: $0) }
     }
 
-    package func isActive(_ id: SPIFFEID) async throws -> Bool {
-        try await store.read { try registry.content(in: $0).gives(id) }
-    }
-
-    package func spiffeID(at path: SPIFFEPath) async throws -> SPIFFEID? {
-        try await store.read { database -> SPIFFEID? in
-            guard let id = try? SPIFFEID(trustDomain: registry.trustDomain, path: path) else { return nil }
-            return try registry.content(in: database).gives(id) ? id : nil
-        }
+    private func standing(of id: SPIFFEID, _ issuedAt: IssueTime?, in database: Database) throws -> ClientStanding {
+        ClientStanding(
+            id: id, objection: try registry.objection(to: id, issuedAt: issuedAt, in: database),
+            isRegistered: try Self.client(id, in: database) != nil,
+            resources: try registry.content(in: database).resources)
     }
 }
 
 extension OAuthRecords: OAuthStore {
-    package func client(_ id: SPIFFEID) async throws -> OAuthClient? {
-        try await store.read { try Self.client(id, in: $0) }
-    }
-
     package func register(
         _ client: OAuthClient, provenBy issuedAt: IssueTime, telling event: OAuthEvent,
     ) async throws -> OAuthClient {
         let time = now()
         return try await stored(for: client.spiffeID) { database in
-            if let kept = try Self.client(client.spiffeID, in: database) { return kept }
-            try checkStanding(client.spiffeID, issuedAt, in: database)
+            if let kept = try Self.client(client.spiffeID, in: database) { return .success(kept) }
+            if let objection = try registry.objection(to: client.spiffeID, issuedAt: issuedAt, in: database) {
+                return .failure(.notEntitled(.withdrawn(objection)))
+            }
             try database.execute(
                 sql: "INSERT INTO oauth_clients (client_id, name, method, registered_at) VALUES (?, ?, ?, ?)",
                 arguments: [
@@ -66,7 +55,7 @@ extension OAuthRecords: OAuthStore {
                 ],
             )
             try AuditChain.append([event.entry(at: time)], to: database)
-            return client
+            return .success(client)
         }
     }
 
@@ -74,38 +63,27 @@ extension OAuthRecords: OAuthStore {
         _ token: IssuedToken, provenBy issuedAt: IssueTime, telling event: OAuthEvent,
     ) async throws {
         let time = now()
-        try await stored(for: token.client) { database in
+        try await stored(for: token.client) { database -> Result<Void, OAuthObjection> in
             // Asked again inside the transaction: a manifest may have changed since the token was decided.
-            try checkStanding(token.client, issuedAt, in: database)
-            let content = try registry.content(in: database)
-            guard TokenLedger.isEntitled(token.client, to: token.audience, by: content),
-                try Self.client(token.client, in: database) != nil
-            else {
-                throw ControlPlaneRefusal.notInGroup(
-                    "\(token.client) may not have a token for \(token.audience) any more")
+            let client = try standing(of: token.client, issuedAt, in: database)
+            if case .refused(let cause) = client.entitlement(to: token.audience) {
+                return .failure(.notEntitled(cause))
             }
             guard try !TokenLedger.isAtLimit(token.client, token.thumbprint, now: time, in: database) else {
-                throw ControlPlaneRefusal.tooManyTokens(
-                    "an SVID of \(token.client) has \(Limits.Tokens.ofSVID) tokens that are valid")
+                return .failure(
+                    .tooMany("an SVID of \(token.client) has \(Limits.Tokens.ofSVID) tokens that are valid"))
             }
             try TokenLedger.record(token, in: database)
             try AuditChain.append([event.entry(at: time)], to: database)
+            return .success(())
         }
     }
 
-    private func checkStanding(_ id: SPIFFEID, _ issuedAt: IssueTime, in database: Database) throws {
-        if let objection = try registry.objection(to: id, issuedAt: issuedAt, in: database) {
-            throw ControlPlaneRefusal.notInGroup(objection)
-        }
-    }
-
-    /// One transaction, of which nothing stays where the client's right has gone.
+    /// One transaction. Whoever objects has written nothing yet.
     private func stored<Value: Sendable>(
-        for client: SPIFFEID, _ work: @escaping @Sendable (Database) throws -> Value,
+        for client: SPIFFEID, _ work: @escaping @Sendable (Database) throws -> Result<Value, OAuthObjection>,
     ) async throws -> Value {
-        do { return try await store.write(for: client, work) } catch .notInGroup(let reason) {
-            throw OAuthObjection.withdrawn(reason)
-        } catch .tooManyTokens(let reason) { throw OAuthObjection.tooMany(reason) }
+        try await store.write(for: client, work).get()
     }
 
     package func token(_ id: String) async throws -> IssuedToken? {

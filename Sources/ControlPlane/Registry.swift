@@ -223,8 +223,11 @@ extension Registry {
     }
 
     /// Why a credential of this ID is not taken; nil: it is.
-    func objection(to id: SPIFFEID, issuedAt: IssueTime, in database: Database) throws -> String? {
+    ///
+    /// - Parameter issuedAt: nil: there is none to look at, but somebody's right to have one.
+    func objection(to id: SPIFFEID, issuedAt: IssueTime?, in database: Database) throws -> String? {
         guard try content(in: database).gives(id) else { return "no manifest gives \(id)" }
+        guard let issuedAt else { return nil }
         let through = try Issuances.withdrawnThrough(id, in: database)
         return Withdrawals(through: through.map { [id: $0] } ?? [:]).objection(to: id, issuedAt: issuedAt)
     }

@@ -73,14 +73,6 @@ package enum TokenLedger {
         try String.fetchAll(database, sql: "SELECT jti FROM oauth_tokens WHERE revoked_at IS NOT NULL ORDER BY jti")
     }
 
-    /// Whether the client is somebody, and the resource still has it among its callers.
-    static func isEntitled(_ client: SPIFFEID, to resource: String, by content: RegistryContent) -> Bool {
-        guard content.gives(client) else { return false }
-        return content.resources.contains { candidate in
-            candidate.resource.text == resource && candidate.allowed.contains { $0.matches(client) }
-        }
-    }
-
     /// Takes away an identity's registration and its tokens. Nothing hinders another registration.
     static func deregister(
         _ client: SPIFFEID, because reason: String, now: Date, in database: Database,
@@ -111,20 +103,25 @@ package enum TokenLedger {
         try AuditChain.append([entry], to: database)
     }
 
-    /// Revokes every live token whose client or resource is gone, or whose client may not have one any more.
+    /// Revokes every live token whose client has lost its right to it, as after a change of manifests.
     static func revokeUnentitled(content: RegistryContent, now: Date, in database: Database) throws {
         let live = try Row.fetchAll(
             database,
-            sql: "SELECT jti, client_id, resource FROM oauth_tokens WHERE revoked_at IS NULL AND expires_at > ?",
+            sql: """
+                SELECT jti, client_id, resource,
+                    client_id IN (SELECT client_id FROM oauth_clients) AS registered
+                FROM oauth_tokens WHERE revoked_at IS NULL AND expires_at > ?
+                """,
             arguments: [now.milliseconds],
         )
         for row in live {
-            let id: String = row["jti"]
             let client = try SPIFFEID(row["client_id"])
-            guard !isEntitled(client, to: row["resource"], by: content) else { continue }
-            try revoke(
-                id, of: client, because: "a manifest that entitled the client was changed or deleted", now: now,
-                in: database)
+            let standing = ClientStanding(
+                id: client, objection: content.gives(client) ? nil : "no manifest gives \(client)",
+                isRegistered: row["registered"], resources: content.resources)
+            guard case .refused(let cause) = standing.entitlement(to: row["resource"]) else { continue }
+            let reason = "a manifest was changed or deleted: \(cause)"
+            try revoke(row["jti"], of: client, because: reason, now: now, in: database)
         }
     }
 }

@@ -33,8 +33,6 @@ actor MemoryRecords {
 }
 
 extension MemoryRecords: OAuthStore {
-    func client(_ id: SPIFFEID) -> OAuthClient? { clients[id] }
-
     func register(_ client: OAuthClient, provenBy issuedAt: IssueTime, telling event: OAuthEvent) throws -> OAuthClient
     {
         if let kept = clients[client.spiffeID] { return kept }
@@ -58,18 +56,18 @@ extension MemoryRecords: OAuthStore {
 }
 
 extension MemoryRecords: OAuthDirectory {
-    func resources() -> [ProtectedResource] { protected }
-
     func bundles() -> BundleSet { trusted }
 
-    func objection(to id: SPIFFEID, issuedAt: IssueTime) -> String? {
-        guard isActive(id) else { return "no manifest gives \(id)" }
-        return Withdrawals(through: withdrawn).objection(to: id, issuedAt: issuedAt)
+    func standing(of id: SPIFFEID, issuedAt: IssueTime?) -> ClientStanding {
+        ClientStanding(
+            id: id, objection: objection(to: id, issuedAt: issuedAt), isRegistered: clients[id] != nil,
+            resources: protected)
     }
 
-    func isActive(_ id: SPIFFEID) -> Bool { active.contains(id) }
-
-    func spiffeID(at path: SPIFFEPath) -> SPIFFEID? { active.first { $0.path == path } }
+    private func objection(to id: SPIFFEID, issuedAt: IssueTime?) -> String? {
+        guard active.contains(id) else { return "no manifest gives \(id)" }
+        return issuedAt.flatMap { Withdrawals(through: withdrawn).objection(to: id, issuedAt: $0) }
+    }
 }
 
 extension MemoryRecords: OAuthJournal {

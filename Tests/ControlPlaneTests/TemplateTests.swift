@@ -65,10 +65,10 @@ import Testing
         try await TestControlPlane.serve { plane in
             _ = try await plane.apply(Manifests.template(Self.template))
             let records = OAuthRecords(state: plane.state)
-            #expect(try await records.isActive(TestControlPlane.id("agents/1001")))
-            #expect(try await records.isActive(TestControlPlane.id("agents/x")) == false)
-            #expect(try await records.spiffeID(at: "agents/7") == TestControlPlane.id("agents/7"))
-            #expect(try await records.spiffeID(at: "agents/x") == nil)
+            let given = try await records.standing(of: TestControlPlane.id("agents/1001"), issuedAt: nil)
+            #expect(given.objection == nil)
+            let other = try await records.standing(of: TestControlPlane.id("agents/x"), issuedAt: nil)
+            #expect(other.objection == "no manifest gives \(other.id)")
         }
     }
 

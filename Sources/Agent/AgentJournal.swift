@@ -7,10 +7,11 @@ package import SPIFFE
 import Synchronization
 package import Workloads
 
-/// Turns what proxy and kernel report into audit events, with the process behind each. Refusals that repeat are one event,
-/// with their number; see ``RepeatedRefusals``.
+/// Turns what proxy and kernel report into audit events, with the process behind each. What goes on between two identities is an
+/// event each. Of what those make happen who need no right for it, one is an event at once and repetitions are one, with their
+/// number: refusals, connections that are let by without anybody's identity, programs that are executed. See ``RepeatedEvents``.
 package final class AgentJournal: ConnectionJournal {
-    /// Who was refused by the proxy, and why.
+    /// Who made it happen, and what.
     fileprivate struct Source: Hashable {
         let kind: JournalEntry.Kind
         let workload: SPIFFEID?
@@ -22,10 +23,18 @@ package final class AgentJournal: ConnectionJournal {
         let reason: String
     }
 
+    private struct Execution: Hashable {
+        let workload: SPIFFEID
+        let userID: UInt32?
+    }
+
     private let forwarder: AuditForwarder
     private let refusals: RecentRefusals
     private let evidence: @Sendable (ProcessKey) -> ProcessEvidence?
-    private let repeated = Mutex(RepeatedRefusals<Source, JournalEntry.Kind, JournalEntry>())
+    private let refused = Mutex(RepeatedEvents<Source, JournalEntry.Kind, JournalEntry>())
+    /// Let by, of those without an identity; and identified. Their processes may have ended when it is told of them.
+    private let strangers = Mutex(RepeatedEvents<Source, JournalEntry.Kind, AgentAuditEvent>())
+    private let executions = Mutex(RepeatedEvents<Execution, AgentAuditEvent.Kind, AgentAuditEvent>())
 
     package init(
         forwarder: AuditForwarder,
@@ -39,16 +48,36 @@ package final class AgentJournal: ConnectionJournal {
 
     package func record(_ entry: JournalEntry) {
         // A cut is the end of one connection that was there: there are no more of them than of those.
-        guard !entry.allowed, entry.kind != .connectionCut else { return forward(entry, count: 1) }
-        let source = Source(entry)
-        let noted = repeated.withLock { $0.note(source, kind: entry.kind, entry) }
+        if entry.kind == .connectionCut { return recordCut(entry, count: 1) }
+        guard !entry.allowed else { return recordAllowed(entry) }
+        let noted = refused.withLock { $0.note(Source(entry), kind: entry.kind, entry) }
         refusals.count(entry.workload)
         if noted.place <= Limits.Refusals.explained { refusals.note(RecentRefusals.Refusal(entry)) }
-        if let due = noted.due { forward(entry, count: due) }
+        if let due = noted.due { forwarder.record(event(of: entry, count: due)) }
+    }
+
+    private func recordAllowed(_ entry: JournalEntry) {
+        let event = event(of: entry, count: 1)
+        guard entry.isOfStranger else { return forwarder.record(event) }
+        let noted = strangers.withLock { $0.note(Source(entry), kind: entry.kind, event) }
+        if noted.due != nil { forwarder.record(event) }
     }
 
     /// - Parameter count: how many connections of one process the entry stands for.
-    func recordCut(_ entry: JournalEntry, count: Int) { forward(entry, count: count) }
+    func recordCut(_ entry: JournalEntry, count: Int) {
+        refusals.note(RecentRefusals.Refusal(entry))
+        forwarder.record(event(of: entry, count: count))
+    }
+
+    package func recordIdentified(_ process: ProcessKey, as workload: SPIFFEID) {
+        let event = AgentAuditEvent(
+            time: Date(), type: .processIdentified, spiffeID: workload, process: evidence(process),
+            decision: .allowed, reason: "selectors match",
+        )
+        let source = Execution(workload: workload, userID: event.process?.uid)
+        let noted = executions.withLock { $0.note(source, kind: event.type, event) }
+        if noted.due != nil { forwarder.record(event) }
+    }
 
     /// Each window, and at the end: what was held back since.
     package func run() async {
@@ -57,28 +86,22 @@ package final class AgentJournal: ConnectionJournal {
     }
 
     private func endWindow() {
-        for (entry, count) in repeated.withLock({ $0.endWindow() }) { forward(entry, count: count) }
+        for (entry, count) in refused.withLock({ $0.endWindow() }) { forwarder.record(event(of: entry, count: count)) }
+        let allowed = strangers.withLock { $0.endWindow() } + executions.withLock { $0.endWindow() }
+        for (event, count) in allowed {
+            var event = event
+            event.count = count > 1 ? count : nil
+            forwarder.record(event)
+        }
     }
 
-    private func forward(_ entry: JournalEntry, count: Int) {
-        if entry.kind == .connectionCut { refusals.note(RecentRefusals.Refusal(entry)) }
-        forwarder.record(
-            AgentAuditEvent(
-                time: Date(), type: AgentAuditEvent.Kind(entry.kind), spiffeID: entry.workload,
-                process: entry.process.flatMap(evidence), svidSerial: entry.svidSerial, connection: entry.connection,
-                peer: entry.peer, peerSVIDSerial: entry.peerSVIDSerial, resource: entry.resource,
-                tokenID: entry.tokenID, decision: entry.allowed ? .allowed : .refused, reason: entry.reason,
-                count: count > 1 ? count : nil,
-            ),
-        )
-    }
-
-    package func recordIdentified(_ process: ProcessKey, as workload: SPIFFEID) {
-        forwarder.record(
-            AgentAuditEvent(
-                time: Date(), type: .processIdentified, spiffeID: workload, process: evidence(process),
-                decision: .allowed, reason: "selectors match",
-            ),
+    private func event(of entry: JournalEntry, count: Int) -> AgentAuditEvent {
+        AgentAuditEvent(
+            time: Date(), type: AgentAuditEvent.Kind(entry.kind), spiffeID: entry.workload,
+            process: entry.process.flatMap(evidence), svidSerial: entry.svidSerial, connection: entry.connection,
+            peer: entry.peer, peerSVIDSerial: entry.peerSVIDSerial, resource: entry.resource,
+            tokenID: entry.tokenID, decision: entry.allowed ? .allowed : .refused, reason: entry.reason,
+            count: count > 1 ? count : nil,
         )
     }
 
@@ -102,6 +125,17 @@ package final class AgentJournal: ConnectionJournal {
                 reason: "\(source.reason)\(place)", count: count > 1 ? count : nil,
             ),
         )
+    }
+}
+
+extension JournalEntry {
+    /// Whoever made this happen has proven nothing: a PERMISSIVE listener let it by, or its process has no identity.
+    fileprivate var isOfStranger: Bool {
+        switch kind {
+        case .connectionInbound: peer == nil
+        case .connectionOutbound: workload == nil
+        case .requestInbound, .requestOutbound, .connectionCut: false
+        }
     }
 }
 

@@ -2,11 +2,13 @@ package import ControlPlaneAPI
 import Foundation
 import Limits
 package import Logging
+import SPIFFE
 import Synchronization
 
 /// Takes audit events without waiting for anybody and brings them to the control plane, in order and each once.
 ///
-/// Bounded: what does not fit while the control plane is away is counted, and the count is reported. What waits is kept over a
+/// Bounded: what does not fit while the control plane is away is counted, and the count is reported. Whoever makes most events
+/// loses them first, see ``AuditBacklog``. What waits is kept over a
 /// stop of the agent; see ``AuditSpool``.
 package final class AuditForwarder: Sendable {
     private struct State: ~Copyable {
@@ -14,6 +16,7 @@ package final class AuditForwarder: Sendable {
         var spool: AuditSpool
         /// The control plane said so.
         var pause: Duration?
+        var lossesTold: ContinuousClock.Instant?
     }
 
     private let state: Mutex<State>
@@ -57,6 +60,7 @@ package final class AuditForwarder: Sendable {
         {
             failures = await flush() ? 0 : failures + 1
             if failures == 0 { settle() } else { keep() }
+            tellLosses()
             if failures == 1 {
                 logger.warning("audit events wait for the control plane", metadata: ["queued": "\(backlog.queued)"])
             }
@@ -78,6 +82,23 @@ package final class AuditForwarder: Sendable {
         }
     }
 
+    private func tellLosses() {
+        let losses =
+            state.withLock { state in
+                guard state.lossesTold.map({ .now - $0 > Self.lossInterval }) ?? true else { return [] }
+                let losses = state.queue.takeLosses()
+                if !losses.isEmpty { state.lossesTold = .now }
+                return losses
+            } as [(holder: SPIFFEID?, count: Int)]
+        guard !losses.isEmpty else { return }
+        let whose = losses.prefix(3).map { "\($0.holder.map { "\($0)" } ?? "those without an identity"): \($0.count)" }
+        logger.warning(
+            "audit events are lost: no room is left for more of those who have most waiting",
+            metadata: ["of": "\(whose.joined(separator: ", "))"])
+    }
+
+    private static let lossInterval = Duration.seconds(60)
+
     /// All was sent: nothing on the disk is of use any more.
     private func settle() {
         state.withLock { state in
@@ -98,7 +119,9 @@ package final class AuditForwarder: Sendable {
             } catch ControlPlaneError.problem(let problem) where Self.isOfContent(problem) && !report.events.isEmpty {
                 logger.warning("audit events refused: \(problem)", metadata: ["events": "\(report.events.count)"])
                 limit = max(1, report.events.count / 2)
-                if report.events.count == 1 { state.withLock { $0.queue.refusedFirst(because: problem.message) } }
+                if report.events.count == 1 {
+                    state.withLock { $0.queue.refused(report.events[0], because: problem.message) }
+                }
             } catch {
                 state.withLock { $0.pause = (error as? ControlPlaneError)?.wait }
                 return false

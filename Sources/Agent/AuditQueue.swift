@@ -10,84 +10,94 @@ struct AuditQueue: Sendable {
     /// All below are with the control plane, or were told as lost.
     private(set) var acknowledged: UInt64
     private(set) var next: UInt64
-    private var waiting: [AuditReport.Event] = []
-    private var bytes = 0
+    private var waiting: AuditBacklog
     /// In this life.
     private(set) var lost = 0
+    /// Whose events, and how many of each, found no room since that was asked last; only so many of them.
+    private var losses: [AuditBacklog.Holder: Int] = [:]
 
-    init() { self.init(id: UUID().uuidString, acknowledged: 0, next: 0, waiting: []) }
+    private let capacity: Int
 
-    init(id: String, acknowledged: UInt64, next: UInt64, waiting: [AuditReport.Event]) {
+    init(capacity: Int = Limits.Audit.queueBytes) {
+        self.init(id: UUID().uuidString, acknowledged: 0, next: 0, waiting: [], capacity: capacity)
+    }
+
+    init(
+        id: String, acknowledged: UInt64, next: UInt64, waiting events: [AuditReport.Event],
+        capacity: Int = Limits.Audit.queueBytes,
+    ) {
         self.id = id
         self.acknowledged = acknowledged
-        self.waiting = waiting.filter { $0.number >= acknowledged }
-        self.next = max(next, acknowledged, (self.waiting.last?.number).map { $0 + 1 } ?? 0)
-        bytes = self.waiting.reduce(0) { $0 + $1.event.jsonBytes }
-        lost = max(0, Int(clamping: self.next - acknowledged) - self.waiting.count)
+        self.capacity = capacity
+        self.next = max(next, acknowledged, (events.last?.number).map { $0 + 1 } ?? 0)
+        waiting = AuditBacklog(capacity: capacity)
+        for event in events where event.number >= acknowledged { note(lossOf: waiting.add(event)) }
+        lost = max(0, Int(clamping: self.next - acknowledged) - waiting.count)
     }
 
     var count: Int { waiting.count }
     var isEmpty: Bool { acknowledged == next }
 
     mutating func add(_ event: AgentAuditEvent) {
-        let event = event.bounded()
         let number = next
         next += 1
-        let size = event.jsonBytes
-        guard bytes + size <= Limits.Audit.queueBytes else { return lost += 1 }
-        bytes += size
-        waiting.append(AuditReport.Event(number: number, event: event))
+        let losers = waiting.add(AuditReport.Event(number: number, event: event.bounded()))
+        lost += losers.count
+        note(lossOf: losers)
+    }
+
+    private mutating func note(lossOf losers: [AuditBacklog.Holder]) {
+        for loser in losers where losses[loser] != nil || losses.count < Limits.Refusals.sources {
+            losses[loser, default: 0] += 1
+        }
+    }
+
+    /// Whose events found no room since the last call, those with most of them first.
+    mutating func takeLosses() -> [(holder: AuditBacklog.Holder, count: Int)] {
+        defer { losses = [:] }
+        return losses.sorted { $0.value > $1.value }.map { ($0.key, $0.value) }
     }
 
     /// What waits from this number on.
-    func events(from number: UInt64) -> ArraySlice<AuditReport.Event> {
-        waiting[(waiting.firstIndex { $0.number >= number } ?? waiting.endIndex)...]
-    }
+    func events(from number: UInt64) -> [AuditReport.Event] { waiting.events(from: number) }
 
     /// The oldest ones that fit into one report; nil where there is nothing to tell.
     func report(atMost limit: Int) -> AuditReport? {
         guard !isEmpty else { return nil }
-        var size = 0
-        let events = waiting.prefix(max(1, limit)).prefix { event in
-            size += event.event.jsonBytes
-            return size <= Limits.Audit.batchBytes
-        }
-        let end = events.count == waiting.count ? next : waiting[events.count].number
-        return AuditReport(queue: id, from: acknowledged, end: end, events: Array(events))
+        let oldest = waiting.oldest(max(1, limit), bytes: Limits.Audit.batchBytes)
+        return AuditReport(queue: id, from: acknowledged, end: oldest.next ?? next, events: oldest.events)
     }
 
     /// The control plane has everything of a report.
     mutating func took(_ report: AuditReport, _ receipt: AuditReceipt) {
         guard receipt.next <= next else { return renumber() }
         acknowledged = max(acknowledged, min(report.end, next))
-        let done = waiting.prefix { $0.number < acknowledged }
-        bytes -= done.reduce(0) { $0 + $1.event.jsonBytes }
-        waiting.removeFirst(done.count)
+        waiting.removeAll(below: acknowledged)
     }
 
-    /// It refuses the first event by itself: another one says so in its place; and is left out where that is refused too.
-    mutating func refusedFirst(because reason: String) {
-        guard let first = waiting.first else { return }
-        bytes -= first.event.jsonBytes
-        guard first.event.type != .eventRefused else {
+    /// It refuses this event by itself: another one says so in its place; and is left out where that is refused too.
+    mutating func refused(_ event: AuditReport.Event, because reason: String) {
+        // It may have made room for another one meanwhile.
+        guard waiting.first?.number == event.number else { return }
+        guard event.event.type != .eventRefused else {
             lost += 1
-            waiting.removeFirst()
-            return
+            return waiting.replaceFirst(with: nil)
         }
         let substitute = AgentAuditEvent(
-            time: first.event.time, type: .eventRefused,
-            reason: "the control plane refused an event of type \(first.event.type.rawValue): \(reason)",
-        ).bounded()
-        bytes += substitute.jsonBytes
-        waiting[0].event = substitute
+            time: event.event.time, type: .eventRefused,
+            reason: "the control plane refused an event of type \(event.event.type.rawValue): \(reason)",
+        )
+        waiting.replaceFirst(with: substitute.bounded())
     }
 
     /// The control plane knows more of this queue than there is: its numbers were given before, by a state that was rolled back.
     private mutating func renumber() {
         let missing = next - acknowledged - UInt64(waiting.count)
+        let events = zip(missing..., waiting.events(from: 0)).map { AuditReport.Event(number: $0.0, event: $0.1.event) }
         id = UUID().uuidString
         acknowledged = 0
-        waiting = zip(missing..., waiting).map { AuditReport.Event(number: $0.0, event: $0.1.event) }
-        next = missing + UInt64(waiting.count)
+        next = missing + UInt64(events.count)
+        waiting = AuditBacklog(capacity: capacity)
+        for event in events { _ = waiting.add(event) }
     }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// and counts the others, which are read from its table.
 final class KernelRefusals: Sendable {
     private struct State {
-        var repeated = RepeatedRefusals<KernelRefusal.Source, KernelRefusal.Reason, KernelRefusal?>()
+        var repeated = RepeatedEvents<KernelRefusal.Source, KernelRefusal.Reason, KernelRefusal?>()
         /// Of each source: what is recorded already, the last one told of, when it was refused last.
         var known: [KernelRefusal.Source: (count: UInt64, last: KernelRefusal?, at: ContinuousClock.Instant)]
     }

@@ -88,7 +88,7 @@ package enum Limits {
         package static let clientHello = 16 << 10
     }
 
-    /// Refusals, before the audit keeps them: who repeats them makes no more records than this.
+    /// Refusals, before the audit keeps them, and what else is done without a right: who repeats it makes no more records than this.
     package enum Refusals {
         /// In which those of one source, kind and reason are one record, after the first one.
         package static let window = Duration.seconds(1)

@@ -3,7 +3,7 @@ import ControlPlaneAPI
 import Foundation
 import Limits
 import Logging
-import Proxy
+import SPIFFE
 import Synchronization
 import Testing
 
@@ -170,22 +170,38 @@ import Testing
         }
     }
 
-    @Test func `refusals that a window held back are told when the agent stops in it`() async throws {
+    @Test func `a workload that floods while the control plane is away pushes out nobody else's events`() async throws {
         try await Self.inFolder { folder in
             let plane = Receiver()
+            plane.isAway.withLock { $0 = true }
+            let flooder = try SPIFFEID("spiffe://prod.example/flooder")
+            let flood = 3 * Limits.Audit.queueBytes / Limits.Audit.eventOverhead
+            do {
+                let forwarder = try Self.forwarder(folder, plane)
+                for number in 0..<flood {
+                    if number % (flood / 10) == 0 { forwarder.record(Self.event("others", of: "others")) }
+                    forwarder.record(
+                        AgentAuditEvent(time: Date(), type: .connectionOutbound, spiffeID: flooder, decision: .allowed))
+                    if number == flood / 2 { forwarder.keep() }
+                }
+                forwarder.keep()
+            }
+            plane.isAway.withLock { $0 = false }
             let forwarder = try Self.forwarder(folder, plane)
-            let journal = AgentJournal(forwarder: forwarder, refusals: RecentRefusals()) { _ in nil }
-            for _ in 0..<5 { journal.record(JournalEntry(kind: .connectionOutbound, allowed: false, reason: "no")) }
-            let running = Task { await journal.run() }
-            running.cancel()
-            await running.value
             #expect(await forwarder.flush())
-            #expect(plane.events.reduce(0) { $0 + ($1.count ?? 1) } == 5)
+            #expect(plane.events.filter { $0.reason == "others" }.count >= 10)
+            #expect(plane.events.count + Int(plane.lost) == flood + plane.events.filter { $0.reason == "others" }.count)
+            #expect(plane.lost > 0)
         }
     }
 
-    private static func event(_ reason: String, process: ProcessEvidence? = nil) -> AgentAuditEvent {
-        AgentAuditEvent(time: Date(), type: .processIdentified, process: process, reason: reason)
+    private static func event(
+        _ reason: String, of workload: String? = nil, process: ProcessEvidence? = nil,
+    ) -> AgentAuditEvent {
+        AgentAuditEvent(
+            time: Date(), type: .processIdentified,
+            spiffeID: workload.flatMap { try? SPIFFEID("spiffe://prod.example/\($0)") }, process: process,
+            reason: reason)
     }
 
     private static func forwarder(_ folder: String, _ plane: Receiver) throws -> AuditForwarder {

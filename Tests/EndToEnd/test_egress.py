@@ -114,6 +114,25 @@ def test_a_flood_of_plain_connections_is_a_bounded_number_of_records(scene):
     assert scene.dial(PYTHON, script)
 
 
+def test_strangers_that_are_let_by_are_a_bounded_number_of_records(scene):
+    scene.serve(mode="PERMISSIVE")
+    count = 1000
+    before = len(scene.inbound(8100))
+
+    def flood():
+        for _ in range(count):
+            with socket.create_connection((B, 8100), timeout=20) as made:
+                made.sendall(b"hello")
+                assert made.recv(100)
+
+    scene.lab.inside("a", flood)
+    told = lambda: [detail for detail in scene.inbound(8100)[before:] if detail["decision"] == "allowed"]
+    eventually(lambda: sum(detail.get("count", 1) for detail in told()) >= count, "all of them in the audit", seconds=30)
+    assert sum(detail.get("count", 1) for detail in told()) == count
+    # One a second.
+    assert len(told()) <= count / 20
+
+
 def test_direct_dials_of_the_proxys_port_are_one_record_a_second(scene):
     count = 20_000
     script = scene.folder / "direct.py"

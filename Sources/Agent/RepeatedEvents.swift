@@ -1,11 +1,12 @@
 import Limits
 
-/// Refusals that repeat, on their way into the audit: the first of a source is a record at once, those of each window after
-/// it are one, and sources beyond a number share one of each kind. So whoever is refused makes a bounded number of records,
-/// however often and from wherever, and their counts add up to what was refused.
+/// What those do who have no right to make records, on its way into the audit: refusals, what strangers are let do, programs
+/// that are executed. The first of a source is a record at once, those of each window after it are one, and sources beyond a
+/// number share one of each kind. So whoever it is makes a bounded number of records, however often and from wherever, and their
+/// counts add up to what was done.
 ///
 /// Pure bookkeeping. A source is who caused it, and why.
-package struct RepeatedRefusals<Source: Hashable & Sendable, Kind: Hashable & Sendable, Sample: Sendable>: Sendable {
+package struct RepeatedEvents<Source: Hashable & Sendable, Kind: Hashable & Sendable, Sample: Sendable>: Sendable {
     /// What became of one that was noted.
     package struct Noted: Equatable, Sendable {
         /// How many the record stands for that is due at once; nil: none is.

@@ -1,0 +1,48 @@
+import Testing
+
+@testable import Agent
+
+@Suite("Repeated events")
+struct RepeatedEventsTests {
+    private typealias Events = RepeatedEvents<String, Int, String>
+
+    @Test func `the first is told at once, the others of its window together`() {
+        var events = Events()
+        #expect(events.note("a", kind: 1, "first") == .init(due: 1, place: 1))
+        for place in 2...100 { #expect(events.note("a", kind: 1, "n\(place)") == .init(due: nil, place: place)) }
+        let due = events.endWindow()
+        #expect(due.map(\.sample) == ["n100"] && due.map(\.count) == [99])
+        #expect(events.endWindow().isEmpty)
+    }
+
+    @Test func `one that goes on is told of once a window`() {
+        var events = Events()
+        _ = events.note("a", kind: 1, "x")
+        _ = events.endWindow()
+        for _ in 1...3 {
+            for _ in 1...5 { #expect(events.note("a", kind: 1, "x").due == nil) }
+            #expect(events.endWindow().map(\.count) == [5])
+        }
+        _ = events.endWindow()
+        #expect(events.note("a", kind: 1, "x").due == 1)
+    }
+
+    @Test func `however many sources there are, records are bounded and nothing is left out of the count`() {
+        var events = Events(limit: 10)
+        var records = 0, counted = 0
+        for window in 1...20 {
+            for source in 1...1000 {
+                if let due = events.note("\(window)/\(source)", kind: source % 2, "x", count: 3).due {
+                    records += 1
+                    counted += due
+                }
+            }
+            for (_, count) in events.endWindow() {
+                records += 1
+                counted += count
+            }
+        }
+        #expect(counted == 20 * 1000 * 3)
+        #expect(records == 20 * (10 + 2))
+    }
+}

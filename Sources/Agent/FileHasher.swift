@@ -26,7 +26,7 @@ package actor FileHasher {
 
     private let bounds: Bounds
     private let now: @Sendable () -> Duration
-    private let threads = FileThreads()
+    private let threads: FileThreads
     private var pace: ReadingPace
     private var remembered: [OpenFile.Version: Remembered] = [:]
     private var uses: UInt64 = 0
@@ -41,7 +41,12 @@ package actor FileHasher {
 
     /// - Parameter now: the time since 1970.
     package init(bounds: Bounds = Bounds(), now: @escaping @Sendable () -> Duration = { .sinceEpoch }) {
+        self.init(bounds: bounds, now: now, threads: FileThreads())
+    }
+
+    init(bounds: Bounds = Bounds(), now: @escaping @Sendable () -> Duration = { .sinceEpoch }, threads: FileThreads) {
         self.bounds = bounds
+        self.threads = threads
         self.now = now
         pace = ReadingPace(bytesPerSecond: bounds.bytesPerSecond, start: .now)
     }

@@ -30,5 +30,9 @@ extension Limits {
         /// waited for any more until one comes back.
         package static let stuckOfUser = 2
         package static let stuck = 16
+        /// Threads at one time that wait for a file system and are not known to be stuck; no user has more than may be stuck.
+        package static let threads = 8
+        /// Of such a thread without anything to do, until it ends.
+        package static let idleThread = Duration.seconds(10)
     }
 }

@@ -61,6 +61,8 @@ extension Limits {
         Limit("Files.answer", .time(Files.answer)),
         Limit("Files.stuckOfUser", .count(Files.stuckOfUser)),
         Limit("Files.stuck", .count(Files.stuck)),
+        Limit("Files.threads", .count(Files.threads)),
+        Limit("Files.idleThread", .time(Files.idleThread)),
     ]
 
     private static let egress = [

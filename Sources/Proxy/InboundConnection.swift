@@ -13,17 +13,14 @@ actor InboundConnection {
     private let eventLoop: any EventLoop
     private let network: BoundNetwork
     private let place: ConnectionSlots.Connection
-    private let downstream: any Channel
     /// The address the client used: where the application listens.
     private let destination: SocketAddress
     private let client: SocketAddress
+    private let workload: SPIFFEID
+    private let connection: CarriedConnection
+    private let bytes: ByteTally
+    private var route: CurrentRoute<InboundRoute>
     private var peer: PeerIdentity?
-    private var application: (any Channel)?
-    private let bytes = ByteTally()
-    /// As policy had it when it was asked last.
-    private var known: (revision: UInt64, route: InboundRoute)?
-    private var entry: UInt64 = 0
-    private var facts: JournalEntry
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -41,83 +38,99 @@ actor InboundConnection {
             channel.close(promise: nil)
             return
         }
-        await InboundConnection(channel, network, place, destination, client, environment).serve()
+        var facts = JournalEntry(kind: .connectionInbound, allowed: false, reason: "")
+        facts.connection = JournalEntry.name(client: client, server: destination)
+        var route = CurrentRoute<InboundRoute>()
+        do {
+            let first = try route.get(environment.dependencies.routes, asking(destination, network))
+            await InboundConnection(channel, first, route, place, destination, client, facts, network, environment)
+                .serve()
+        } catch {
+            environment.record(facts, allowed: false, "\(error)")
+            channel.eventLoop.execute { channel.cut() }
+            try? await channel.closeFuture.get()
+        }
+    }
+
+    private static func asking(
+        _ destination: SocketAddress, _ network: BoundNetwork,
+    ) -> (any RoutePolicy) throws(ProxyError) -> InboundRoute {
+        { routes throws(ProxyError) in
+            guard let route = routes.inbound(destination: destination, network: network.cookie) else {
+                throw .nobodyListens(address: destination.text)
+            }
+            return route
+        }
     }
 
     private init(
-        _ downstream: any Channel, _ network: BoundNetwork, _ place: ConnectionSlots.Connection,
-        _ destination: SocketAddress, _ client: SocketAddress, _ environment: ProxyEnvironment,
+        _ downstream: any Channel, _ first: InboundRoute, _ route: CurrentRoute<InboundRoute>,
+        _ place: ConnectionSlots.Connection, _ destination: SocketAddress, _ client: SocketAddress,
+        _ facts: JournalEntry, _ network: BoundNetwork, _ environment: ProxyEnvironment,
     ) {
         self.place = place
-        self.downstream = downstream
         self.network = network
         self.destination = destination
         self.client = client
         self.environment = environment
+        self.route = route
+        workload = first.workload
         eventLoop = downstream.eventLoop
-        facts = JournalEntry(kind: .connectionInbound, allowed: false, reason: "")
-        facts.connection = JournalEntry.name(client: client, server: destination)
+        bytes = ByteTally()
+        var facts = facts
+        facts.workload = first.workload
+        let description = LiveConnections.Entry(
+            direction: .inbound, network: network.cookie, source: client, destination: destination,
+            workload: first.workload, bytes: bytes, lane: first.lane, journal: facts)
+        connection = CarriedConnection(downstream, description, asOf: route.revision, in: network, environment)
     }
 
-    private func serve() async {
-        do {
-            try await carry()
-        } catch {
-            environment.record(facts, allowed: false, "\(error)")
-            downstream.cut()
-            application?.cut()
-        }
-        try? await downstream.closeFuture.get()
-        try? await application?.closeFuture.get()
-        environment.live.remove(entry)
-    }
+    private func serve() async { await connection.live { try await carry() } }
 
     private func carry() async throws {
-        let route = try route()
-        facts.workload = route.workload
-        entry = environment.live.insert(
-            LiveConnections.Entry(
-                direction: .inbound, network: network.cookie, source: client, destination: destination,
-                workload: route.workload, bytes: bytes, looksInside: !route.resources.isEmpty, journal: facts,
-                channels: [downstream],
-            ))
-        try network.checkServed()
-        try await identify(route)
-        try establish(route)
-        if route.resources.isEmpty {
-            let application = try await dialApplication()
-            try RawLane.join(downstream, application)
-        } else {
-            try HTTPLane.serve(downstream, limits: environment.limits, isPeers: true) { await self.decide($0) }
+        let route = try currentRoute()
+        // Asked again when it is established, where policy has changed by then.
+        let revision = self.route.revision
+        let carriage = try await carriage(route)
+        let lane: Carriage.Lane
+        switch carriage {
+        case .mutualTLS(let of):
+            lane = of
+            let peer = try await authenticate(route)
+            try place.vouch(for: .peer(peer.id))
+            try connection.establish(peer, because: peer.because, asOf: revision)
+        case .plainText(let of, let reason):
+            lane = of
+            try place.vouch(for: .client(place.source))
+            try connection.establish(nil, because: reason, asOf: revision)
+        }
+        switch lane {
+        case .raw: try RawLane.join(connection.downstream, try await dialApplication())
+        case .http:
+            try HTTPLane.serve(connection.downstream, limits: environment.limits, isPeers: true) {
+                await self.decide($0)
+            }
         }
     }
 
-    private func route() throws(ProxyError) -> InboundRoute {
-        let routes = environment.dependencies.routes
-        // First: a change between the two is asked for again, never missed.
-        let revision = routes.revision
-        if let known, known.revision == revision { return known.route }
-        guard let route = routes.inbound(destination: destination, network: network.cookie) else {
-            throw .nobodyListens(address: destination.text)
-        }
-        known = (revision, route)
-        return route
+    private func currentRoute() throws(ProxyError) -> InboundRoute {
+        try route.get(environment.dependencies.routes, Self.asking(destination, network))
     }
 
     // MARK: Who calls
 
-    private func identify(_ route: InboundRoute) async throws {
-        guard let first = try downstream.gate().firstByte(within: environment.limits.firstByte) else {
+    private func carriage(_ route: InboundRoute) async throws -> Carriage {
+        guard let first = try connection.downstream.gate().firstByte(within: environment.limits.firstByte) else {
             throw ProxyError.clientGone
         }
-        let isTLS = try await first.get() == Self.tlsHandshake
+        let beginsTLS = try await first.get() == Self.tlsHandshake
         place.heard()
-        if isTLS {
-            let peer = try await authenticate(route)
-            return try place.vouch(for: .peer(peer.id))
+        switch route.plan(beginsTLS: beginsTLS) {
+        case .carry(let carriage): return carriage
+        case .refused(let cause): throw ProxyError.peerRefused(cause)
+        case .held(let reason): throw ProxyError.placeRefused(destination.text, reason)
+        case .ownTLS: throw ProxyError.placeRefused(destination.text, "own TLS is for those who dial")
         }
-        if let cause = route.rule.decision(on: .plainText).refusal { throw ProxyError.peerRefused(cause) }
-        try place.vouch(for: .client(place.source))
     }
 
     private func authenticate(_ route: InboundRoute) async throws -> PeerIdentity {
@@ -125,18 +138,20 @@ actor InboundConnection {
         let svid = try await within(environment.limits.svidWait, "the SVID of \(route.workload)") {
             try await svids.svid(for: route.workload, process: nil)
         }
-        facts.svidSerial = svid.serialNumber
+        connection.note { $0.svidSerial = svid.serialNumber }
         let peer = try await shakeHands(environment.tls.pair(for: svid).server, route)
         self.peer = peer
-        facts.peer = peer.id
-        facts.peerSVIDSerial = peer.serial
+        connection.note { facts in
+            facts.peer = peer.id
+            facts.peerSVIDSerial = peer.serial
+        }
         return peer
     }
 
     private func shakeHands(_ context: NIOSSLContext, _ route: InboundRoute) async throws -> PeerIdentity {
         let bundles = environment.dependencies.svids.bundles()
         let check = PeerCheck(bundles: bundles, verifications: environment.verifications, rule: route.rule)
-        downstream.closeFuture.whenComplete { _ in check.abandon() }
+        connection.downstream.closeFuture.whenComplete { _ in check.abandon() }
         let failure: (any Error)?
         do {
             let end = HeldEnd()
@@ -154,33 +169,19 @@ actor InboundConnection {
     private func startTLS(
         _ context: NIOSSLContext, _ check: PeerCheck, _ end: HeldEnd,
     ) throws -> EventLoopFuture<Void>? {
-        let outer = try downstream.gate()
+        let outer = try connection.downstream.gate()
         let inner = ChannelGate()
         let handler = NIOSSLServerHandler(context: context, customVerificationCallback: check.verify)
-        try downstream.pipeline.syncOperations.addHandlers([end, handler, inner])
+        try connection.downstream.pipeline.syncOperations.addHandlers([end, handler, inner])
         let handshake = inner.handshake(within: environment.limits.handshake)
         outer.open()
         return handshake
     }
 
-    /// Counts the connection as established, then asks policy again: it may have changed since the handshake asked.
-    private func establish(_ route: InboundRoute) throws(ProxyError) {
-        environment.live.update(entry) { entry in
-            entry.peer = peer
-            entry.isPlainText = peer == nil
-            entry.journal = facts
-        }
-        let routes = environment.dependencies.routes
-        if known?.revision != routes.revision, let objection = environment.live[entry]?.objection(routes) {
-            throw objection
-        }
-        environment.record(facts, allowed: true, peer?.because ?? route.rule.decision(on: .plainText).reason)
-    }
-
     // MARK: The application
 
     private func dialApplication() async throws -> any Channel {
-        let (flows, client, workload) = (environment.dependencies.flows, client, facts.workload)
+        let (flows, client, workload) = (environment.dependencies.flows, client, workload)
         let address = environment.applicationAddress(destination)
         let descriptor = try await DialledSocket.connect(
             to: address, in: network.network, on: eventLoop, within: environment.limits.connect,
@@ -188,19 +189,18 @@ actor InboundConnection {
             try flows.prepareUpstream(descriptor: $0, client: client, for: workload)
         }
         let channel = try await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop)
-        application = channel
-        environment.live.update(entry) { $0.channels = [$0.channels[0], channel] }
+        connection.dialled(channel)
         return channel
     }
 
     // MARK: Requests
 
     private func decide(_ head: HTTPRequestHead) async -> HTTPVerdict {
-        var request = facts
+        var request = connection.facts
         request.kind = .requestInbound
         do {
             let resource = try await authorize(head, &request)
-            let isFresh = application?.isActive != true
+            let isFresh = connection.upstream?.isActive != true
             let over = isFresh ? try await dialApplication() : nil
             environment.record(
                 request, allowed: true, "the token is for this resource and bound to the peer's SVID")
@@ -219,7 +219,7 @@ actor InboundConnection {
     private func authorize(
         _ head: HTTPRequestHead, _ request: inout JournalEntry,
     ) async throws -> ProtectedResource {
-        let route = try route()
+        let route = try currentRoute()
         if let peer {
             if let cause = route.rule.decision(on: peer.asFarEnd).refusal { throw ProxyError.peerRefused(cause) }
         }

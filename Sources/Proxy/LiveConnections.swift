@@ -23,11 +23,10 @@ final class LiveConnections: Sendable {
         /// nil: not established yet, or plain text.
         var peer: PeerIdentity?
         var isPlainText = false
-        /// Protected resources are served there: HTTP is looked into.
-        let looksInside: Bool
+        let lane: Carriage.Lane
         /// Copied into the entry that tells of a cut.
         var journal: JournalEntry
-        var channels: [any Channel]
+        var channels: [any Channel] = []
     }
 
     private struct State {
@@ -143,12 +142,12 @@ extension LiveConnections.Entry {
             return .peerRefused(cause)
         }
         // What goes on as it is is not looked into, whatever is served there.
-        return isPlainText || looksInside == !route.resources.isEmpty ? nil : .laneChanged
+        return isPlainText || lane == route.lane ? nil : .laneChanged
     }
 
     private func objection(_ route: InboundRoute?, of workload: SPIFFEID) -> ProxyError? {
         guard let route, route.workload == workload else { return .listensNoMore(workload) }
         if let cause = route.rule.decision(on: farEnd).refusal { return .peerRefused(cause) }
-        return looksInside == !route.resources.isEmpty ? nil : .laneChanged
+        return lane == route.lane ? nil : .laneChanged
     }
 }

@@ -20,13 +20,10 @@ actor OutboundConnection {
     private let eventLoop: any EventLoop
     private let network: BoundNetwork
     private let flow: OutboundFlow
-    private let bytes = ByteTally()
+    private let lane: Carriage.Lane
+    private let connection: CarriedConnection
+    private var route: CurrentRoute<OutboundRoute>
     private var upstream: Upstream?
-    /// As policy had it when it was asked last.
-    private var known: (revision: UInt64, route: OutboundRoute)?
-    private var entry: UInt64 = 0
-    /// What later entries of this connection have in common.
-    private var facts: JournalEntry
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -39,12 +36,7 @@ actor OutboundConnection {
         case .workload(let flow):
             guard Self.vouch(place, .workload(flow.workload), flow.process, descriptor, environment)
             else { return }
-            let connection = OutboundConnection(flow, network, environment, eventLoop)
-            if flow.placeIsKnown {
-                await connection.serve(descriptor)
-            } else {
-                await connection.inquire(descriptor)
-            }
+            await serve(descriptor, flow, network, environment, eventLoop)
         case .plain(let process, let destination):
             guard
                 Self.vouch(
@@ -52,8 +44,8 @@ actor OutboundConnection {
             else {
                 return
             }
-            await PlainConnection(process, to: destination, network, environment, eventLoop).serve(
-                descriptor)
+            let permit = PlainConnection.Permit(process, to: destination, by: environment.dependencies.routes)
+            await PlainConnection.serve(descriptor, by: permit, of: network, environment, on: eventLoop)
         case .refused(let process, let reason):
             close(descriptor)
             // Fail closed: there is no identity to lend.
@@ -81,93 +73,84 @@ actor OutboundConnection {
         }
     }
 
-    private init(
-        _ flow: OutboundFlow, _ network: BoundNetwork, _ environment: ProxyEnvironment, _ eventLoop: any EventLoop,
-    ) {
-        self.flow = flow
-        self.network = network
-        self.environment = environment
-        self.eventLoop = eventLoop
-        facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
+    /// Of a workload.
+    private static func serve(
+        _ descriptor: CInt, _ flow: OutboundFlow, _ network: BoundNetwork, _ environment: ProxyEnvironment,
+        _ eventLoop: any EventLoop,
+    ) async {
+        var inquiry = PlaceInquiry(flow: flow, network: network.cookie, routes: environment.dependencies.routes)
+        let bytes = ByteTally()
+        let carriage: Result<Carriage, ProxyError>
+        do { carriage = .success(try await inquiry.carriage(of: descriptor)) } catch { carriage = .failure(error) }
+        if case .success(.plainText(_, let reason)) = carriage {
+            let permit = PlainConnection.Permit(flow, because: reason, asOf: inquiry.route.revision)
+            return await PlainConnection.serve(descriptor, by: permit, of: network, environment, on: eventLoop)
+        }
+        guard let channel = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
+        let facts = facts(of: flow, over: channel)
+        switch carriage {
+        case .success(.mutualTLS(let lane)) where channel.remoteAddress != nil:
+            let connection = OutboundConnection(flow, lane, inquiry.route, channel, bytes, facts, network, environment)
+            await connection.serve()
+        case .success: await refuse(channel, facts, .clientGone, environment)
+        case .failure(let error): await refuse(channel, facts, error, environment)
+        }
+    }
+
+    private static func facts(of flow: OutboundFlow, over channel: any Channel) -> JournalEntry {
+        var facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
         facts.workload = flow.workload
         facts.process = flow.process
+        facts.dialled = channel.remoteAddress.flatMap { JournalEntry.name(client: $0, server: flow.destination) }
+        return facts
     }
 
-    /// For a place where nobody was known to be managed when it was dialled.
-    private func inquire(_ descriptor: CInt) async {
-        let inquiry = PlaceInquiry(
-            flow: flow, network: network.cookie, routes: environment.dependencies.routes)
-        do {
-            switch try await inquiry.way(of: descriptor) {
-            case .mutual: await serve(descriptor)
-            case .asItIs(let reason):
-                await PlainConnection(
-                    flow.process, of: flow, to: flow.destination, because: reason, network, environment,
-                    eventLoop
-                ).serve(descriptor)
-            }
-        } catch {
-            let downstream = try? await ProxyChannel.adopt(descriptor, on: eventLoop)
-            facts.dialled = downstream?.remoteAddress.flatMap {
-                JournalEntry.name(client: $0, server: flow.destination)
-            }
-            environment.record(facts, allowed: false, "\(error)")
-            downstream?.cut()
-        }
+    private static func refuse(
+        _ channel: any Channel, _ facts: JournalEntry, _ error: ProxyError, _ environment: ProxyEnvironment,
+    ) async {
+        environment.record(facts, allowed: false, "\(error)")
+        channel.eventLoop.execute { channel.cut() }
+        try? await channel.closeFuture.get()
     }
 
-    private func serve(_ descriptor: CInt) async {
-        guard let downstream = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
-        guard let source = downstream.remoteAddress else {
-            environment.record(facts, allowed: false, "\(ProxyError.clientGone)")
-            downstream.close(promise: nil)
-            return
-        }
-        facts.dialled = JournalEntry.name(client: source, server: flow.destination)
-        let looksInside = !route().resources.isEmpty
-        entry = environment.live.insert(
-            LiveConnections.Entry(
-                direction: .outbound, network: network.cookie, source: source, destination: flow.destination,
-                workload: flow.workload, opener: flow.opener, bytes: bytes, looksInside: looksInside, journal: facts,
-                channels: [downstream],
-            ))
-        do {
-            try network.checkServed()
-            try await environment.checkOpener(OpenedConnection(opener: flow.opener, workload: flow.workload))
-            try await carry(downstream, looksInside: looksInside)
-        } catch {
-            environment.record(facts, allowed: false, "\(error)")
-            downstream.cut()
-            upstream?.channel.cut()
-        }
-        try? await downstream.closeFuture.get()
-        try? await upstream?.channel.closeFuture.get()
-        environment.live.remove(entry)
+    private init(
+        _ flow: OutboundFlow, _ lane: Carriage.Lane, _ route: CurrentRoute<OutboundRoute>, _ channel: any Channel,
+        _ bytes: ByteTally, _ facts: JournalEntry, _ network: BoundNetwork, _ environment: ProxyEnvironment,
+    ) {
+        self.flow = flow
+        self.lane = lane
+        self.route = route
+        self.network = network
+        self.environment = environment
+        eventLoop = channel.eventLoop
+        let description = LiveConnections.Entry(
+            direction: .outbound, network: network.cookie, source: channel.remoteAddress ?? flow.destination,
+            destination: flow.destination, workload: flow.workload, opener: flow.opener, bytes: bytes, lane: lane,
+            journal: facts)
+        connection = CarriedConnection(channel, description, asOf: route.revision, in: network, environment)
     }
 
-    private func carry(_ downstream: any Channel, looksInside: Bool) async throws {
-        if looksInside {
+    private func serve() async { await connection.live { try await carry() } }
+
+    private func carry() async throws {
+        switch lane {
+        case .http:
             // Dials at the first request, so that a refusal can be told in HTTP.
-            try HTTPLane.serve(downstream, limits: environment.limits) { await self.decide($0) }
-            return
+            try HTTPLane.serve(connection.downstream, limits: environment.limits) { await self.decide($0) }
+        case .raw:
+            let upstream = try await dial(with: currentSVID())
+            try RawLane.join(connection.downstream, upstream.channel)
         }
-        try check(.unproved)
-        let upstream = try await dial(with: currentSVID())
-        try RawLane.join(downstream, upstream.channel)
     }
 
-    private func route() -> OutboundRoute {
-        let routes = environment.dependencies.routes
-        // First: a change between the two is asked for again, never missed.
-        let revision = routes.revision
-        if let known, known.revision == revision { return known.route }
-        let route = routes.outbound(
-            workload: flow.workload, destination: flow.destination, network: network.cookie)
-        known = (revision, route)
-        return route
+    private func currentRoute() -> OutboundRoute {
+        let (workload, destination, network) = (flow.workload, flow.destination, self.network.cookie)
+        return route.get(environment.dependencies.routes) {
+            $0.outbound(workload: workload, destination: destination, network: network)
+        }
     }
 
-    private func rule() -> PeerRule { route().rule(for: flow.workload, to: flow.destination) }
+    private func rule() -> PeerRule { currentRoute().rule(for: flow.workload, to: flow.destination) }
 
     private func check(_ end: PeerRule.FarEnd) throws(ProxyError) {
         if let cause = rule().decision(on: end).refusal { throw .peerRefused(cause) }
@@ -183,21 +166,28 @@ actor OutboundConnection {
     // MARK: The other host
 
     private func dial(with svid: X509SVID) async throws -> Upstream {
-        facts.svidSerial = svid.serialNumber
-        facts.connection = nil
-        facts.peer = nil
-        facts.peerSVIDSerial = nil
+        connection.note { facts in
+            facts.svidSerial = svid.serialNumber
+            facts.connection = nil
+            facts.peer = nil
+            facts.peerSVIDSerial = nil
+        }
         let check = PeerCheck(
             bundles: environment.dependencies.svids.bundles(), verifications: environment.verifications, rule: rule())
+        let revision = route.revision
         let tls = try environment.tls.pair(for: svid).client
         let descriptor = try await DialledSocket.connect(
             to: flow.destination, in: network.network, on: eventLoop, within: environment.limits.connect,
         )
         let channel = try await ProxyChannel.adopt(descriptor, tls: tls, check: check, on: eventLoop)
         do {
-            facts.connection = JournalEntry.name(client: channel.localAddress, server: channel.remoteAddress)
+            connection.note {
+                $0.connection = JournalEntry.name(client: channel.localAddress, server: channel.remoteAddress)
+            }
             let dialled = Upstream(channel: channel, svid: svid, peer: try await shakeHands(channel, check))
-            try establish(dialled)
+            connection.dialled(channel)
+            upstream = dialled
+            try connection.establish(dialled.peer, because: dialled.peer.because, asOf: revision)
             return dialled
         } catch {
             channel.cut()
@@ -218,24 +208,10 @@ actor OutboundConnection {
         return try check.result(failure)
     }
 
-    /// Counts the connection as established, then asks policy again: it may have changed since the handshake asked.
-    private func establish(_ dialled: Upstream) throws(ProxyError) {
-        facts.peer = dialled.peer.id
-        facts.peerSVIDSerial = dialled.peer.serial
-        upstream = dialled
-        environment.live.update(entry) { entry in
-            entry.peer = dialled.peer
-            entry.journal = facts
-            entry.channels = [entry.channels[0], dialled.channel]
-        }
-        try check(dialled.peer.asFarEnd)
-        environment.record(facts, allowed: true, dialled.peer.because)
-    }
-
     // MARK: Requests
 
     private func decide(_ head: HTTPRequestHead) async -> HTTPVerdict {
-        var request = facts
+        var request = connection.facts
         request.kind = .requestOutbound
         do {
             let verdict = try await forward(head, &request)
@@ -250,14 +226,15 @@ actor OutboundConnection {
 
     private func forward(_ head: HTTPRequestHead, _ request: inout JournalEntry) async throws -> HTTPVerdict {
         try check(.unproved)
-        let resource = try HTTPPolicy(resources: route().resources, address: flow.destination.ipAddress).outbound(
-            target: head.uri)
+        let resource = try HTTPPolicy(resources: currentRoute().resources, address: flow.destination.ipAddress)
+            .outbound(
+                target: head.uri)
         request.resource = resource.resource.text
         let (upstream, isNew) = try await currentUpstream()
-        request.connection = facts.connection
-        request.peer = facts.peer
-        request.svidSerial = facts.svidSerial
-        request.peerSVIDSerial = facts.peerSVIDSerial
+        request.connection = connection.facts.connection
+        request.peer = connection.facts.peer
+        request.svidSerial = connection.facts.svidSerial
+        request.peerSVIDSerial = connection.facts.peerSVIDSerial
         do {
             try check(upstream.peer.asFarEnd)
             let token = try await token(for: resource, bound: upstream.svid)
@@ -287,7 +264,7 @@ actor OutboundConnection {
         do {
             return (try await dial(with: svid), true)
         } catch {
-            environment.record(facts, allowed: false, "\(error)")
+            environment.record(connection.facts, allowed: false, "\(error)")
             throw error
         }
     }

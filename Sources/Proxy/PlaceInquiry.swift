@@ -4,33 +4,37 @@ import NIOCore
 import SPIFFE
 import Workloads
 
-/// Finds out how a connection goes on for a place where the kernel part knew nobody to be managed, and which its identity
-/// may not simply reach as it is.
+/// Finds out how a connection of a workload goes on: at once where the kernel part knew somebody managed to be at its place, else as
+/// soon as it is known who is there, or how its identity may reach that place otherwise.
 struct PlaceInquiry: Sendable {
-    enum Way: Equatable {
-        /// Somebody managed listens there, as turned out.
-        case mutual
-        case asItIs(because: String)
-    }
-
     let flow: OutboundFlow
     let network: UInt64
     let routes: any RoutePolicy
     var patience = Limits.Egress.hold
+    /// By which ``carriage(of:)`` answered.
+    private(set) var route = CurrentRoute<OutboundRoute>()
+
+    init(flow: OutboundFlow, network: UInt64, routes: any RoutePolicy) {
+        self.flow = flow
+        self.network = network
+        self.routes = routes
+    }
 
     /// Asks until it is known, and no longer than is bearable: an endpoint that is new takes a moment to be told of.
-    func way(of descriptor: CInt) async throws(ProxyError) -> Way {
+    ///
+    /// - Parameter descriptor: accepted; nothing is taken from it.
+    mutating func carriage(of descriptor: CInt) async throws(ProxyError) -> Carriage {
         let deadline = ContinuousClock.now + patience
         while true {
-            let route = routes.outbound(workload: flow.workload, destination: flow.destination, network: network)
-            if let cause = route.rule(for: flow.workload, to: flow.destination).decision(on: .unproved).refusal {
-                throw .peerRefused(cause)
+            let (workload, destination, network) = (flow.workload, flow.destination, self.network)
+            let route = self.route.get(routes) {
+                $0.outbound(workload: workload, destination: destination, network: network)
             }
-            switch route.passage {
-            case nil: return .mutual
-            case .plain(let reason)?: return .asItIs(because: reason)
-            case .ownTLS(let entries)?: return try await tls(descriptor, entries)
-            case .closed(let reason)?:
+            switch route.plan(for: flow) {
+            case .carry(let carriage): return carriage
+            case .refused(let cause): throw .peerRefused(cause)
+            case .ownTLS(let entries): return .plainText(.raw, because: try await ownTLS(descriptor, entries))
+            case .held(let reason):
                 // Fail closed: what is not known is not spoken to in plain.
                 guard ContinuousClock.now < deadline else { throw .placeRefused(flow.destination.text, reason) }
             }
@@ -40,7 +44,8 @@ struct PlaceInquiry: Sendable {
 
     private static let peek = CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)
 
-    private func tls(_ descriptor: CInt, _ entries: [Egress]) async throws(ProxyError) -> Way {
+    /// - Returns: why its own TLS goes on as it is.
+    private func ownTLS(_ descriptor: CInt, _ entries: [Egress]) async throws(ProxyError) -> String {
         let place = flow.destination.text
         guard case .complete(let name) = try await hello(on: descriptor) else {
             throw .placeRefused(place, "egress lists it as tls, and the program does not begin TLS")
@@ -48,7 +53,7 @@ struct PlaceInquiry: Sendable {
         guard entries.contains(where: { $0.admits(serverName: name) }) else {
             throw .placeRefused(place, "no tls entry of egress admits \(name ?? "a client that names no server")")
         }
-        return .asItIs(because: "egress lists it as tls\(name.map { ", asked for as \($0)" } ?? "")")
+        return "egress lists it as tls\(name.map { ", asked for as \($0)" } ?? "")"
     }
 
     /// What the program begins with; it stays in the socket.

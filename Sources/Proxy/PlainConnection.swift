@@ -6,73 +6,87 @@ import Workloads
 /// the kernel part redirected it before it was known that its process has no identity, or that its egress lets it go there.
 /// Runs on the event loop of its channels.
 actor PlainConnection {
+    /// Whose connection goes on as it is, to where, and why.
+    struct Permit {
+        let process: ProcessKey
+        /// nil: of a process without an identity.
+        let flow: OutboundFlow?
+        let destination: SocketAddress
+        let reason: String
+        /// Of policy, by which that is so.
+        let revision: UInt64
+    }
+
     private let environment: ProxyEnvironment
     private let eventLoop: any EventLoop
     private let network: BoundNetwork
-    private let destination: SocketAddress
-    private let opened: OpenedConnection?
-    private let reason: String
-    private let bytes = ByteTally()
-    private var upstream: (any Channel)?
-    private var facts: JournalEntry
+    private let permit: Permit
+    private let connection: CarriedConnection
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
-    init(
-        _ process: ProcessKey, of flow: OutboundFlow? = nil, to destination: SocketAddress,
-        because reason: String = "no identity: relayed as it is", _ network: BoundNetwork,
-        _ environment: ProxyEnvironment, _ eventLoop: any EventLoop,
-    ) {
-        self.destination = destination
-        opened = flow.map { OpenedConnection(opener: $0.opener, workload: $0.workload) }
-        self.reason = reason
-        self.network = network
-        self.environment = environment
-        self.eventLoop = eventLoop
-        facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
-        facts.process = process
-        facts.workload = opened?.workload
-    }
-
     /// Serves an accepted socket until it is closed.
-    func serve(_ descriptor: CInt) async {
-        guard let downstream = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
-        guard let source = downstream.remoteAddress else {
+    static func serve(
+        _ descriptor: CInt, by permit: Permit, of network: BoundNetwork, _ environment: ProxyEnvironment,
+        on eventLoop: any EventLoop,
+    ) async {
+        let bytes = ByteTally()
+        guard let channel = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
+        var facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
+        facts.process = permit.process
+        facts.workload = permit.flow?.workload
+        guard let source = channel.remoteAddress else {
             environment.record(facts, allowed: false, "\(ProxyError.clientGone)")
-            downstream.close(promise: nil)
+            channel.close(promise: nil)
             return
         }
-        facts.dialled = JournalEntry.name(client: source, server: destination)
-        let entry = environment.live.insert(
-            LiveConnections.Entry(
-                direction: .outbound, network: network.cookie, source: source, destination: destination,
-                workload: opened?.workload, opener: opened?.opener, bytes: bytes, isPlainText: true, looksInside: false,
-                journal: facts,
-                channels: [downstream],
-            ))
-        do {
-            try network.checkServed()
-            if let opened { try await environment.checkOpener(opened) }
-            try await carry(downstream, entry)
-        } catch {
-            environment.record(facts, allowed: false, "\(error)")
-            downstream.cut()
-            upstream?.cut()
-        }
-        try? await downstream.closeFuture.get()
-        try? await upstream?.closeFuture.get()
-        environment.live.remove(entry)
+        facts.dialled = JournalEntry.name(client: source, server: permit.destination)
+        let description = LiveConnections.Entry(
+            direction: .outbound, network: network.cookie, source: source, destination: permit.destination,
+            workload: permit.flow?.workload, opener: permit.flow?.opener, bytes: bytes, isPlainText: true, lane: .raw,
+            journal: facts)
+        await PlainConnection(channel, permit, description, network, environment).serve()
     }
 
-    private func carry(_ downstream: any Channel, _ entry: UInt64) async throws {
+    private init(
+        _ channel: any Channel, _ permit: Permit, _ description: LiveConnections.Entry, _ network: BoundNetwork,
+        _ environment: ProxyEnvironment,
+    ) {
+        self.permit = permit
+        self.network = network
+        self.environment = environment
+        eventLoop = channel.eventLoop
+        connection = CarriedConnection(channel, description, asOf: permit.revision, in: network, environment)
+    }
+
+    private func serve() async { await connection.live { try await carry() } }
+
+    private func carry() async throws {
         let descriptor = try await DialledSocket.connect(
-            to: destination, in: network.network, on: eventLoop, within: environment.limits.connect,
+            to: permit.destination, in: network.network, on: eventLoop, within: environment.limits.connect,
         )
         let upstream = try await ProxyChannel.adopt(descriptor, on: eventLoop)
-        self.upstream = upstream
-        environment.live.update(entry) { $0.channels = [downstream, upstream] }
-        facts.connection = JournalEntry.name(client: upstream.localAddress, server: upstream.remoteAddress)
-        environment.record(facts, allowed: true, reason)
-        try RawLane.join(downstream, upstream)
+        connection.dialled(upstream)
+        connection.note {
+            $0.connection = JournalEntry.name(client: upstream.localAddress, server: upstream.remoteAddress)
+        }
+        try connection.establish(nil, because: permit.reason, asOf: permit.revision)
+        try RawLane.join(connection.downstream, upstream)
+    }
+}
+
+extension PlainConnection.Permit {
+    /// Of a process without an identity.
+    init(_ process: ProcessKey, to destination: SocketAddress, by routes: any RoutePolicy) {
+        // Policy has nothing to say of it, whatever it is by now.
+        self.init(
+            process: process, flow: nil, destination: destination, reason: "no identity: relayed as it is",
+            revision: routes.revision)
+    }
+
+    /// Of a workload whose egress lets it go there.
+    init(_ flow: OutboundFlow, because reason: String, asOf revision: UInt64) {
+        self.init(
+            process: flow.process, flow: flow, destination: flow.destination, reason: reason, revision: revision)
     }
 }

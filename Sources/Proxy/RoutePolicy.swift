@@ -66,6 +66,25 @@ extension InboundRoute {
     }
 }
 
+/// What policy says of one connection: asked when that begins, and again where policy has changed since.
+struct CurrentRoute<Route: Sendable>: Sendable {
+    private var known: (revision: UInt64, route: Route)?
+
+    /// As of which ``get(_:_:)`` answered last.
+    var revision: UInt64 { known?.revision ?? 0 }
+
+    mutating func get<Failure: Error>(
+        _ routes: any RoutePolicy, _ ask: (any RoutePolicy) throws(Failure) -> Route,
+    ) throws(Failure) -> Route {
+        // First: a change between the two is asked for again, never missed.
+        let revision = routes.revision
+        if let known, known.revision == revision { return known.route }
+        let route = try ask(routes)
+        known = (revision, route)
+        return route
+    }
+}
+
 /// The policy in force, asked once a connection, and again after each change of it.
 ///
 /// An address means what it means in the network namespace of the local workload, given by its cookie: 127.0.0.1:8000

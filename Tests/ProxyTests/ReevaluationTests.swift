@@ -85,6 +85,22 @@ import Workloads
         #expect(try await wire.end() == .reset)
     }
 
+    @Test func `what changes after a connection was planned, and before it can be cut, is noticed all the same`()
+        async throws
+    {
+        let resource = try TwoHosts.resource("/mcp")
+        let outbound = try await TwoHosts()
+        outbound.client.routes.changeOnceAsked { $0.resources = [resource] }
+        #expect(try await outbound.dial().end() == .reset)
+        let refused = try await outbound.client.journal.entry(.connectionOutbound, allowed: false)
+        #expect(refused.reason == "\(ProxyError.laneChanged)")
+        let inbound = try await TwoHosts()
+        inbound.server.routes.changeOnceAsked { $0.resources = [resource] }
+        #expect(try await inbound.dial().end() == .reset)
+        let entry = try await inbound.server.journal.entry(.connectionInbound, allowed: false)
+        #expect(entry.reason == "\(ProxyError.laneChanged)")
+    }
+
     @Test func `an unmanaged client is cut when the mode becomes MUTUAL`() async throws {
         let hosts = try await TwoHosts()
         hosts.server.routes.change { $0.tlsMode = .permissive }

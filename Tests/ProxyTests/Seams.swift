@@ -104,6 +104,7 @@ final class RouteTable: RoutePolicy {
 
     let rules: Mutex<Rules>
     private let changes = Atomic<UInt64>(0)
+    private let next = Mutex<(@Sendable (inout Rules) -> Void)?>(nil)
 
     init(_ rules: Rules) { self.rules = Mutex(rules) }
 
@@ -114,8 +115,16 @@ final class RouteTable: RoutePolicy {
         changes.add(1, ordering: .acquiringAndReleasing)
     }
 
+    /// Policy changes as soon as somebody has been answered.
+    func changeOnceAsked(_ change: @escaping @Sendable (inout Rules) -> Void) { next.withLock { $0 = change } }
+
+    private func beAsked() {
+        if let change = next.withLock({ $0.take() }) { self.change(change) }
+    }
+
     func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {
-        rules.withLock { rules in
+        defer { beAsked() }
+        return rules.withLock { rules in
             let expected = rules.elsewhere[network] ?? rules.expected
             return OutboundRoute(
                 expected: expected, peers: rules.outboundPeers, resources: rules.resources, passage: rules.passage)
@@ -123,7 +132,8 @@ final class RouteTable: RoutePolicy {
     }
 
     func inbound(destination: SocketAddress, network: UInt64) -> InboundRoute? {
-        rules.withLock { rules in
+        defer { beAsked() }
+        return rules.withLock { rules in
             (rules.elsewhere[network] ?? rules.listener).map { workload in
                 InboundRoute(
                     workload: workload, peers: rules.inboundPeers, tlsMode: rules.tlsMode, resources: rules.resources,

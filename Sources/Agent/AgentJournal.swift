@@ -23,6 +23,15 @@ package final class AgentJournal: ConnectionJournal {
         let reason: String
     }
 
+    /// Between whom a connection was, as far as its end is told apart from others'.
+    fileprivate struct FarEnd: Hashable {
+        let workload: SPIFFEID?
+        let process: ProcessKey?
+        let peer: SPIFFEID?
+        /// Where a process dialled, or from which address, or network of IPv6, a client came.
+        let place: String?
+    }
+
     private struct Execution: Hashable {
         let workload: SPIFFEID
         let userID: UInt32?
@@ -34,6 +43,7 @@ package final class AgentJournal: ConnectionJournal {
     private let refused = Mutex(RepeatedEvents<Source, JournalEntry.Kind, JournalEntry>())
     /// Let by, of those without an identity; and identified. Their processes may have ended when it is told of them.
     private let strangers = Mutex(RepeatedEvents<Source, JournalEntry.Kind, AgentAuditEvent>())
+    private let closed = Mutex(RepeatedEvents<FarEnd, AgentAuditEvent.Kind, AgentAuditEvent>())
     private let executions = Mutex(RepeatedEvents<Execution, AgentAuditEvent.Kind, AgentAuditEvent>())
 
     package init(
@@ -49,6 +59,7 @@ package final class AgentJournal: ConnectionJournal {
     package func record(_ entry: JournalEntry) {
         // A cut is the end of one connection that was there: there are no more of them than of those.
         if entry.kind == .connectionCut { return recordCut(entry, count: 1) }
+        if entry.kind == .connectionClosed { return recordClosed(entry) }
         guard !entry.allowed else { return recordAllowed(entry) }
         let noted = refused.withLock { $0.note(Source(entry), kind: entry.kind, entry) }
         refusals.count(entry.workload)
@@ -60,6 +71,19 @@ package final class AgentJournal: ConnectionJournal {
         let event = event(of: entry, count: 1)
         guard entry.isOfStranger else { return forwarder.record(event) }
         let noted = strangers.withLock { $0.note(Source(entry), kind: entry.kind, event) }
+        if noted.due != nil { forwarder.record(event) }
+    }
+
+    /// Ends decide nothing: those of one process and one far end in a window are one event, with the sum of what passed.
+    private func recordClosed(_ entry: JournalEntry) {
+        let event = event(of: entry, count: 1)
+        let noted = closed.withLock {
+            $0.note(FarEnd(entry), kind: event.type, event) { one, other in
+                var sum = other
+                sum.traffic = one.traffic.flatMap { one in other.traffic.map { one + $0 } }
+                return sum
+            }
+        }
         if noted.due != nil { forwarder.record(event) }
     }
 
@@ -87,7 +111,9 @@ package final class AgentJournal: ConnectionJournal {
 
     private func endWindow() {
         for (entry, count) in refused.withLock({ $0.endWindow() }) { forwarder.record(event(of: entry, count: count)) }
-        let allowed = strangers.withLock { $0.endWindow() } + executions.withLock { $0.endWindow() }
+        let allowed =
+            strangers.withLock { $0.endWindow() } + executions.withLock { $0.endWindow() }
+            + closed.withLock { $0.endWindow() }
         for (event, count) in allowed {
             var event = event
             event.count = count > 1 ? count : nil
@@ -100,7 +126,8 @@ package final class AgentJournal: ConnectionJournal {
             time: Date(), type: AgentAuditEvent.Kind(entry.kind), spiffeID: entry.workload,
             process: entry.process.flatMap(evidence), svidSerial: entry.svidSerial, connection: entry.connection,
             peer: entry.peer, peerSVIDSerial: entry.peerSVIDSerial, resource: entry.resource,
-            tokenID: entry.tokenID, decision: entry.allowed ? .allowed : .refused, reason: entry.reason,
+            tokenID: entry.tokenID, traffic: entry.passed.map(AgentAuditEvent.Traffic.init),
+            decision: entry.kind == .connectionClosed ? nil : entry.allowed ? .allowed : .refused, reason: entry.reason,
             count: count > 1 ? count : nil,
         )
     }
@@ -134,7 +161,7 @@ extension JournalEntry {
         switch kind {
         case .connectionInbound: peer == nil
         case .connectionOutbound: workload == nil
-        case .requestInbound, .requestOutbound, .connectionCut: false
+        case .requestInbound, .requestOutbound, .connectionCut, .connectionClosed: false
         }
     }
 }
@@ -144,18 +171,40 @@ extension AgentJournal.Source {
         kind = entry.kind
         workload = entry.workload
         process = entry.process
-        client = entry.process == nil ? entry.connection.flatMap(Self.client) : nil
+        client = entry.process == nil ? entry.client : nil
         peer = entry.peer
         resource = entry.resource
         reason = entry.reason
     }
 
-    /// - Parameter connection: `source>destination`.
-    private static func client(_ connection: String) -> String? {
-        guard let text = connection.split(separator: ">").first,
+}
+
+extension AgentJournal.FarEnd {
+    fileprivate init(_ entry: JournalEntry) {
+        workload = entry.workload
+        process = entry.process
+        peer = entry.peer
+        place =
+            entry.process == nil ? entry.client : entry.connection?.split(separator: ">").last.map(String.init)
+    }
+}
+
+extension JournalEntry {
+    /// Its address; of IPv6 its network, as one host has all of it.
+    fileprivate var client: String? {
+        guard let text = connection?.split(separator: ">").first,
             let address = InternetEndpoint(parsing: String(text))?.address
         else { return nil }
         return address.isIPv4 ? address.description : "\(address.bytes.prefix(8))"
+    }
+}
+
+extension AgentAuditEvent.Traffic {
+    fileprivate init(_ passed: Passed) {
+        self.init(
+            bytesFromApplication: Int64(clamping: passed.bytesFromApplication),
+            bytesToApplication: Int64(clamping: passed.bytesToApplication),
+            milliseconds: Int64(passed.lasted / .milliseconds(1)))
     }
 }
 
@@ -168,6 +217,7 @@ extension AgentAuditEvent.Kind {
             case .requestOutbound: .requestOutbound
             case .requestInbound: .requestInbound
             case .connectionCut: .connectionCut
+            case .connectionClosed: .connectionClosed
             }
     }
 }

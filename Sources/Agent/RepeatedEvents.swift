@@ -28,16 +28,23 @@ package struct RepeatedEvents<Source: Hashable & Sendable, Kind: Hashable & Send
 
     package init(limit: Int = Limits.Refusals.sources) { self.limit = limit }
 
-    package mutating func note(_ source: Source, kind: Kind, _ sample: Sample, count: Int = 1) -> Noted {
+    /// - Parameter adding: what a record says that stands for both: the one that waits, and the next. The last one's, if not given.
+    package mutating func note(
+        _ source: Source, kind: Kind, _ sample: Sample, count: Int = 1,
+        adding: (Sample, Sample) -> Sample = { _, next in next },
+    ) -> Noted {
         if var entry = entries[source] {
+            entry.sample = entry.waiting > 0 ? adding(entry.sample, sample) : sample
             entry.waiting += count
             entry.seen += 1
-            entry.sample = sample
             entries[source] = entry
             return Noted(due: nil, place: entry.seen)
         }
         guard entries.count < limit else {
-            crowd[kind, default: Entry(sample: sample)].waiting += count
+            var entry = crowd[kind] ?? Entry(sample: sample)
+            entry.sample = entry.waiting > 0 ? adding(entry.sample, sample) : sample
+            entry.waiting += count
+            crowd[kind] = entry
             return Noted(due: nil, place: .max)
         }
         let isNew = !former.contains(source)

@@ -27,6 +27,7 @@ package enum Entitlement: Equatable, Sendable {
     case entitled(ProtectedResource)
     case refused(Cause)
 
+    /// What it lacks, the first thing found.
     package enum Cause: Error, Equatable, Sendable {
         /// No manifest gives its identity, or what proves it is withdrawn: which of the two.
         case withdrawn(String)

@@ -104,7 +104,6 @@ extension ControlPlaneRefusal {
         }
     }
 
-    // Long: a line for each case, so that all that callers are told is read side by side.
     private var message: String {
         switch self {
         case .joinTokenUnknown: "this join token is not known here; create one with `tidemark join-token create`"

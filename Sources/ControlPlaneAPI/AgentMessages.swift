@@ -122,6 +122,7 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
     package var tokenID: String?
     package var decision: Decision?
     package var reason: String?
+    package var traffic: Traffic?
     /// How many of the same kind, of one source and for one reason, this one stands for; nil: itself.
     package var count: Int?
 
@@ -137,12 +138,36 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         case requestOutbound = "request.outbound"
         /// An HTTP request's token was checked.
         case requestInbound = "request.inbound"
+        /// Connections that had been allowed ended.
+        case connectionClosed = "connection.closed"
         /// Live connections were cut.
         case connectionCut = "connection.cut"
         /// The kernel refused a connection by itself.
         case kernelRefused = "kernel.refused"
         /// The control plane would not take an event; this one stands for it.
         case eventRefused = "audit.event_refused"
+    }
+
+    /// What passed over the connections that an event stands for, until they ended; in bytes of plain text, as their local
+    /// application sent and was sent it.
+    package struct Traffic: Hashable, Sendable, Codable {
+        package var bytesFromApplication: Int64
+        package var bytesToApplication: Int64
+        /// Of the one that lasted longest.
+        package var milliseconds: Int64
+
+        package init(bytesFromApplication: Int64, bytesToApplication: Int64, milliseconds: Int64) {
+            self.bytesFromApplication = bytesFromApplication
+            self.bytesToApplication = bytesToApplication
+            self.milliseconds = milliseconds
+        }
+
+        package static func + (one: Traffic, other: Traffic) -> Traffic {
+            Traffic(
+                bytesFromApplication: one.bytesFromApplication &+ other.bytesFromApplication,
+                bytesToApplication: one.bytesToApplication &+ other.bytesToApplication,
+                milliseconds: max(one.milliseconds, other.milliseconds))
+        }
     }
 
     /// Of events that are decisions.
@@ -161,6 +186,7 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         peerSVIDSerial: String? = nil,
         resource: String? = nil,
         tokenID: String? = nil,
+        traffic: Traffic? = nil,
         decision: Decision? = nil,
         reason: String? = nil,
         count: Int? = nil,
@@ -175,6 +201,7 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         self.peerSVIDSerial = peerSVIDSerial
         self.resource = resource
         self.tokenID = tokenID
+        self.traffic = traffic
         self.decision = decision
         self.reason = reason
         self.count = count

@@ -15,6 +15,7 @@ final class CarriedConnection {
     /// What all its journal entries have in common.
     private(set) var facts: JournalEntry
     private let entry: UInt64
+    private var isEstablished = false
     /// Of policy, by which its plan was made.
     private let revision: UInt64
 
@@ -52,7 +53,7 @@ final class CarriedConnection {
         }
         try? await downstream.closeFuture.get()
         try? await upstream?.closeFuture.get()
-        environment.live.remove(entry)
+        close()
     }
 
     /// What is known of it now, for the journal.
@@ -83,6 +84,16 @@ final class CarriedConnection {
         }
         try checkPolicy(changedSince: revision)
         environment.record(facts, allowed: true, reason)
+        isEstablished = true
+    }
+
+    /// Its end is told where its beginning was; of one that was cut, that was told already.
+    private func close() {
+        guard let entry = environment.live.remove(entry), isEstablished, !entry.isCut else { return }
+        var closed = facts
+        closed.kind = .connectionClosed
+        closed.passed = entry.passed
+        environment.record(closed, allowed: true, entry.end)
     }
 
     private func checkPolicy(changedSince revision: UInt64) throws(ProxyError) {

@@ -5,7 +5,7 @@ package import Workloads
 package struct JournalEntry: Sendable, Equatable {
     /// What was decided, or ended.
     package enum Kind: Sendable, Equatable {
-        case connectionOutbound, connectionInbound, requestOutbound, requestInbound, connectionCut
+        case connectionOutbound, connectionInbound, requestOutbound, requestInbound, connectionCut, connectionClosed
     }
 
     package var kind: Kind
@@ -22,6 +22,8 @@ package struct JournalEntry: Sendable, Equatable {
     package var peerSVIDSerial: String?
     package var resource: String?
     package var tokenID: String?
+    /// What passed over a connection that is over; nil where it is not, or was not the proxy's.
+    package var passed: Passed?
     package var allowed: Bool
     package var reason: String
 
@@ -29,6 +31,20 @@ package struct JournalEntry: Sendable, Equatable {
         self.kind = kind
         self.allowed = allowed
         self.reason = reason
+    }
+}
+
+/// What passed over one connection from its acceptance to its end.
+package struct Passed: Sendable, Equatable {
+    /// Plain text, see ``ConnectionReport/bytesToApplication``.
+    package let bytesToApplication: UInt64
+    package let bytesFromApplication: UInt64
+    package let lasted: Duration
+
+    package init(bytesToApplication: UInt64, bytesFromApplication: UInt64, lasted: Duration) {
+        self.bytesToApplication = bytesToApplication
+        self.bytesFromApplication = bytesFromApplication
+        self.lasted = lasted
     }
 }
 

@@ -19,11 +19,16 @@ final class LiveConnections: Sendable {
         /// nil: it came in, or was opened by a process without an identity.
         var opener: Opener?
         let startedAt = Date()
+        let began = ContinuousClock.now
         let bytes: ByteTally
         /// nil: not established yet, or plain text.
         var peer: PeerIdentity?
         var isPlainText = false
         let lane: Carriage.Lane
+        /// That it was cut is told, and why.
+        var isCut = false
+        /// How it ends, if it is not cut.
+        var end = "closed by its ends"
         /// Copied into the entry that tells of a cut.
         var journal: JournalEntry
         var channels: [any Channel] = []
@@ -67,13 +72,15 @@ final class LiveConnections: Sendable {
         }
     }
 
-    func remove(_ id: UInt64) {
+    /// - Returns: what it was last.
+    func remove(_ id: UInt64) -> Entry? {
         state.withLock { state in
-            guard let entry = state.entries.removeValue(forKey: id) else { return }
+            guard let entry = state.entries.removeValue(forKey: id) else { return nil }
             if let opener = entry.opener { state.forget(id, of: opener) }
-            guard let workload = entry.workload else { return }
+            guard let workload = entry.workload else { return entry }
             if state.ended.count >= Limits.Identities.traffic, state.ended[workload] == nil { state.ended = [:] }
             state.ended[workload, default: WorkloadTraffic()].add(entry, isLive: false)
+            return entry
         }
     }
 
@@ -87,14 +94,16 @@ final class LiveConnections: Sendable {
 
     subscript(id: UInt64) -> Entry? { state.withLock { $0.entries[id] } }
 
-    var all: [Entry] { state.withLock { Array($0.entries.values) } }
+    /// By their numbers.
+    var all: [UInt64: Entry] { state.withLock { $0.entries } }
 
     /// Processes that opened one of them as a workload.
     var openers: [ProcessKey] { state.withLock { Array($0.byOpener.keys) } }
 
-    func opened(by process: ProcessKey) -> [Entry] {
+    func opened(by process: ProcessKey) -> [UInt64: Entry] {
         state.withLock { state in
-            (state.byOpener[process] ?? [:]).values.joined().compactMap { state.entries[$0] }
+            let ids = (state.byOpener[process] ?? [:]).values.joined()
+            return Dictionary(uniqueKeysWithValues: ids.compactMap { id in state.entries[id].map { (id, $0) } })
         }
     }
 
@@ -126,6 +135,13 @@ extension LiveConnections.Entry {
     var opened: OpenedConnection? {
         guard let opener, let workload else { return nil }
         return OpenedConnection(opener: opener, workload: workload)
+    }
+
+    /// Until now.
+    var passed: Passed {
+        Passed(
+            bytesToApplication: bytes.toApplication, bytesFromApplication: bytes.fromApplication,
+            lasted: .now - began)
     }
 
     /// Resets every socket of it; from any thread.

@@ -79,8 +79,8 @@ package final class LoopbackProxy: Service {
     package func unbind(network cookie: UInt64, cut: Bool = false) -> Int {
         networks.remove(cookie: cookie)?.close(cut: cut)
         guard cut else { return 0 }
-        let doomed = environment.live.all.filter { $0.network == cookie }
-        doomed.forEach { self.cut($0, because: "\(ProxyError.networkUnbound(cookie: cookie))") }
+        let doomed = environment.live.all.filter { $0.value.network == cookie }
+        for (id, entry) in doomed { self.cut(id, entry, because: "\(ProxyError.networkUnbound(cookie: cookie))") }
         return doomed.count
     }
 
@@ -96,7 +96,10 @@ package final class LoopbackProxy: Service {
                 }
                 self.networks.pause()
                 arrivals.finish()
-                self.environment.live.all.forEach { $0.cut() }
+                for (id, entry) in self.environment.live.all {
+                    self.environment.live.update(id) { $0.end = "the agent ended" }
+                    entry.cut()
+                }
             }
         }
     }
@@ -106,9 +109,9 @@ package final class LoopbackProxy: Service {
     /// - Returns: how many were cut.
     package func reevaluate() -> Int {
         var cut = 0
-        for entry in environment.live.all {
+        for (id, entry) in environment.live.all {
             guard let reason = entry.objection(environment.dependencies.routes) else { continue }
-            self.cut(entry, because: "\(reason)")
+            self.cut(id, entry, because: "\(reason)")
             cut += 1
         }
         return cut
@@ -129,17 +132,25 @@ package final class LoopbackProxy: Service {
     @discardableResult
     package func cutOutbound(of process: ProcessKey, _ objection: (OpenedConnection) -> String?) -> Int {
         var cut = 0
-        for entry in environment.live.opened(by: process) {
+        for (id, entry) in environment.live.opened(by: process) {
             guard let opened = entry.opened, let reason = objection(opened) else { continue }
-            self.cut(entry, because: reason)
+            self.cut(id, entry, because: reason)
             cut += 1
         }
         return cut
     }
 
-    private func cut(_ entry: LiveConnections.Entry, because reason: String) {
+    private func cut(_ id: UInt64, _ entry: LiveConnections.Entry, because reason: String) {
+        var isFirst = false
+        environment.live.update(id) { entry in
+            isFirst = !entry.isCut
+            entry.isCut = true
+        }
+        // It ended by itself meanwhile, or somebody else cut it.
+        guard isFirst else { return }
         var journal = entry.journal
         journal.kind = .connectionCut
+        journal.passed = entry.passed
         environment.record(journal, allowed: false, reason)
         entry.cut()
     }

@@ -69,6 +69,24 @@ import Workloads
         #expect(events.count == 400 && events.allSatisfy { $0.count == nil })
     }
 
+    @Test func `ends of connections between two are told together, with the sum of what passed`() async throws {
+        let (one, other) = (try SPIFFEID("spiffe://prod.example/one"), try SPIFFEID("spiffe://prod.example/other"))
+        let events = try await Self.events { journal in
+            for number in 1...100 {
+                var entry = JournalEntry(kind: .connectionClosed, allowed: true, reason: "closed")
+                (entry.workload, entry.peer) = (one, number == 50 ? one : other)
+                entry.passed = Passed(
+                    bytesToApplication: 10, bytesFromApplication: 1, lasted: .milliseconds(number))
+                journal.record(entry)
+            }
+        }
+        #expect(events.allSatisfy { $0.type == .connectionClosed && $0.decision == nil })
+        #expect(events.map { $0.count ?? 1 }.sorted() == [1, 1, 98])
+        let sum = events.compactMap(\.traffic).reduce(
+            .init(bytesFromApplication: 0, bytesToApplication: 0, milliseconds: 0), +)
+        #expect(sum == .init(bytesFromApplication: 100, bytesToApplication: 1000, milliseconds: 100))
+    }
+
     @Test func `refusals that a window held back are told when the agent stops in it`() async throws {
         let events = try await Self.events { journal in
             for _ in 0..<5 { journal.record(JournalEntry(kind: .connectionOutbound, allowed: false, reason: "no")) }

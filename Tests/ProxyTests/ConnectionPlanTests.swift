@@ -60,7 +60,7 @@ import Workloads
         }
     }
 
-    @Test(arguments: [false, true]) func `a client without TLS is let by as the mode says`(_ protected: Bool) throws {
+    @Test(arguments: [false, true]) func `a client without TLS is let by as the mode says`(_ protected: Bool) {
         let lane: Carriage.Lane = protected ? .http : .raw
         func route(_ mode: WorkloadIdentity.TLSMode) -> InboundRoute {
             InboundRoute(workload: agent, peers: peers, tlsMode: mode, resources: protected ? [resource] : [])

@@ -21,6 +21,25 @@ import Workloads
         let tool = try Self.only(hosts.server)
         #expect(tool.bytesFromApplication == 70_001 && tool.bytesToApplication == 1_000_003)
         #expect(client.startedAt >= begin && client.startedAt <= Date())
+
+        wire.close()
+        server.close()
+        let end = try await hosts.client.journal.entry(.connectionClosed, allowed: true)
+        #expect(end.workload == hosts.agent && end.peer == hosts.tool && end.process == client.process)
+        #expect(end.passed?.bytesFromApplication == 1_000_003 && end.passed?.bytesToApplication == 70_001)
+        let other = try await hosts.server.journal.entry(.connectionClosed, allowed: true)
+        #expect(other.passed?.bytesFromApplication == 70_001 && other.connection == end.connection)
+    }
+
+    @Test func `what was never established has no end to tell of`() async throws {
+        let hosts = try await TwoHosts()
+        hosts.client.routes.change {
+            $0.outboundPeers = PeerPolicy(trustDomain: hosts.authority.trustDomain, allowed: [])
+        }
+        #expect(try await hosts.dial().end() == .reset)
+        _ = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
+        _ = try await eventually("its end") { hosts.client.proxy.connectionCount == 0 ? true : nil }
+        #expect(!hosts.client.journal.all.contains { $0.kind == .connectionClosed })
     }
 
     @Test func `both ends of a connection are told as their applications see them`() async throws {

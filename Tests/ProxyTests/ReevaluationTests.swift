@@ -35,6 +35,9 @@ import Workloads
         #expect(try await server.end() == .reset)
         let entry = try await hosts.client.journal.entry(.connectionCut, allowed: false)
         #expect(entry.workload == hosts.agent && entry.peer == hosts.tool && entry.connection != nil)
+        #expect(entry.passed?.bytesFromApplication == 1)
+        _ = try await eventually("the end of its books") { hosts.client.proxy.connectionCount == 0 ? true : nil }
+        #expect(!hosts.client.journal.all.contains { $0.kind == .connectionClosed })
         #expect(entry.reason.hasPrefix("\(hosts.agent) was deleted"))
     }
 

@@ -135,8 +135,9 @@ struct {
 	__type(value, struct decision_request);
 } decision_asked SEC(".maps");
 
-/* Network namespaces that have the proxy in them, by cookie. Written: the
- * agent, last when it begins to serve one and first when it ends. */
+/* Network namespaces that have the proxy in them, by cookie: room for
+ * Namespaces.inAll of Sources/Limits. Written: the agent, last when it begins
+ * to serve one and first when it ends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

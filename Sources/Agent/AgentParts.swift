@@ -94,8 +94,8 @@ struct AgentTraffic: Sendable {
             ),
         )
         let networks = try ServedNamespaces(
-            kernel: kernel, proxy: proxy, outboundPort: configuration.outboundPort, logger: logger,
-            changed: listenersChanged)
+            placement: KernelPlacement(kernel: kernel, proxy: proxy, outboundPort: configuration.outboundPort),
+            logger: logger, changed: listenersChanged)
         self.networks = networks
         reconsideration = Reconsideration(
             standings: standings, policy: policy, proxy: proxy,

@@ -1,7 +1,5 @@
 package import Kernel
 package import Logging
-import NIOCore
-package import Proxy
 package import Workloads
 
 /// The network namespaces of this host that have the proxy in them: the agent's own, each that has a name, and each in
@@ -13,14 +11,14 @@ package actor ServedNamespaces {
     private struct Served {
         let namespace: NetworkNamespace
         var residents: Set<ProcessKey> = []
+        /// In whose share it is; nil: the host's own.
+        var holder: UInt32?
     }
 
     /// Of those with a name as many as this are served before a managed process is seen in them.
     private static let maximumAhead = 4096
 
-    private let kernel: KernelSession
-    private let proxy: LoopbackProxy
-    private let outboundPort: UInt16
+    private let placement: any ProxyPlacement
     private let logger: Logger
     private let changed: @Sendable () -> Void
     private let own: NetworkNamespace
@@ -29,15 +27,21 @@ package actor ServedNamespaces {
     private var named: Set<UInt64> = []
     /// Of those that could not be served ahead of need: not tried again before somebody asks.
     private var unready: Set<UInt64> = []
+    private var shares: NamespaceShares
 
     /// - Parameter changed: called when listeners may be reachable that were not.
     package init(
-        kernel: KernelSession, proxy: LoopbackProxy, outboundPort: UInt16, logger: Logger,
+        placement: any ProxyPlacement, logger: Logger, changed: @escaping @Sendable () -> Void,
+    ) throws {
+        try self.init(placement: placement, shares: NamespaceShares(), logger: logger, changed: changed)
+    }
+
+    init(
+        placement: any ProxyPlacement, shares: NamespaceShares, logger: Logger,
         changed: @escaping @Sendable () -> Void,
     ) throws {
-        self.kernel = kernel
-        self.proxy = proxy
-        self.outboundPort = outboundPort
+        self.placement = placement
+        self.shares = shares
         self.logger = logger
         self.changed = changed
         own = try .current()
@@ -48,13 +52,10 @@ package actor ServedNamespaces {
     /// The agent's own first. What a former agent served besides is taken up again where a process is found in it, and
     /// given up where none is.
     package func serveOwn() throws {
-        try begin(own)
-        for (cookie, resident) in residents(of: kernel.servedNetworks.subtracting([own.cookie])) {
-            guard let resident else {
-                try kernel.abandon(network: cookie)
-                continue
-            }
-            needed(by: resident)
+        try placement.put(into: own, own: own)
+        for (cookie, resident) in residents(of: placement.placed.subtracting([own.cookie])) {
+            if let resident { needed(by: resident) }
+            if others[cookie] == nil { try placement.takeOut(of: cookie) }
         }
     }
 
@@ -72,7 +73,9 @@ package actor ServedNamespaces {
     package func prepare(_ paths: [UInt64: String]) async {
         named = Set(paths.keys)
         unready.formIntersection(named)
-        var left = Self.maximumAhead - others.count
+        for (cookie, served) in others where named.contains(served.namespace.inode) { release(cookie, served.holder) }
+        // Whatever users have made for themselves beside them.
+        var left = Self.maximumAhead - others.values.count { named.contains($0.namespace.inode) }
         for (inode, path) in paths.sorted(by: { $0.value < $1.value }) where left > 0 {
             guard inode != own.inode, !unready.contains(inode),
                 !others.values.contains(where: { $0.namespace.inode == inode }),
@@ -94,14 +97,44 @@ package actor ServedNamespaces {
             return
         }
         do {
-            try begin(namespace)
-            others[cookie] = Served(namespace: namespace, residents: residents)
+            let holder = try holder(of: namespace, neededBy: residents.first)
+            guard shares.take(for: holder) else { return refuse(holder) }
+            do { try placement.put(into: namespace, own: own) } catch {
+                shares.giveBack(holder)
+                throw error
+            }
+            others[cookie] = Served(namespace: namespace, residents: residents, holder: holder)
             logger.info("network namespace served", metadata: ["netns_cookie": "\(cookie)"])
             changed()
         } catch {
-            proxy.unbind(network: cookie, cut: true)
             logger.error("network namespace not served, connections in it are refused: \(error)")
         }
+    }
+
+    /// Who made it, where that was nobody but a user: what runs in a user namespace may run by any of its ids. Else who needed it
+    /// first. Nobody's share is burdened with what root made a name for, or runs.
+    private func holder(of namespace: NetworkNamespace, neededBy process: ProcessKey?) throws -> UInt32? {
+        guard let process, !named.contains(namespace.inode) else { return nil }
+        let user = try namespace.makerOfItsUserNamespace() ?? placement.userID(of: process)
+        return user == 0 ? nil : user
+    }
+
+    /// It has a name now: root's doing.
+    private func release(_ cookie: UInt64, _ holder: UInt32?) {
+        guard let holder else { return }
+        shares.giveBack(holder)
+        _ = shares.take(for: nil)
+        others[cookie]?.holder = nil
+    }
+
+    private func refuse(_ holder: UInt32?) {
+        guard let holder, let count = shares.newlyBeyond(holder) else { return }
+        logger.warning(
+            """
+            a user has as many network namespaces served as one may have: connections of managed processes in further ones are refused; \
+            end what runs in some, or have root give them names in /run/netns
+            """,
+            metadata: ["uid": "\(holder)", "networks": "\(count)"])
     }
 
     /// Gives up the namespaces that have ended, once a second, until cancelled.
@@ -109,35 +142,23 @@ package actor ServedNamespaces {
         while (try? await Task.sleep(for: .seconds(1))) != nil { giveUpEmptyOnes() }
     }
 
-    private func begin(_ namespace: NetworkNamespace) throws {
-        let listeners = try proxy.bind(outboundPort: outboundPort, in: KernelNetwork(namespace, own: own))
-        try kernel.serve(
-            namespace,
-            listeners: ProxyListeners(
-                outbound4: listeners.outbound4, outbound6: listeners.outbound6,
-                inbound4: listeners.inbound4, inbound6: listeners.inbound6,
-            ),
-        )
-    }
-
     /// Our own listeners keep a namespace alive, so it ends when its processes have and its name is gone.
-    private func giveUpEmptyOnes() {
-        do { try kernel.forgetEndedNetworks() } catch {
+    func giveUpEmptyOnes() {
+        do { try placement.forgetEnded() } catch {
             logger.error("what is left of network namespaces that have ended was not taken out: \(error)")
         }
         for (cookie, served) in others {
             let residents = served.residents.filter {
-                kernel.isAlive($0) && served.namespace.contains(pid: $0.pid)
+                placement.isAlive($0) && served.namespace.contains(pid: $0.pid)
             }
             others[cookie]?.residents = residents
             guard residents.isEmpty, !named.contains(served.namespace.inode),
-                proxy.connectionCount(in: cookie) == 0
+                placement.connectionCount(in: cookie) == 0
             else { continue }
             do {
-                // First the kernel part: from then on connections are refused, and asked for again.
-                try kernel.abandon(network: cookie)
-                proxy.unbind(network: cookie, cut: true)
+                try placement.takeOut(of: cookie)
                 others[cookie] = nil
+                shares.giveBack(served.holder)
                 logger.info("network namespace given up", metadata: ["netns_cookie": "\(cookie)"])
                 changed()
             } catch {
@@ -151,35 +172,12 @@ package actor ServedNamespaces {
         var found = Dictionary(uniqueKeysWithValues: cookies.map { ($0, ProcessKey?.none) })
         guard !cookies.isEmpty else { return found }
         var seen: Set<UInt64> = [own.inode]
-        for facts in kernel.processes() {
-            guard let inode = NetworkNamespace.inode(ofPID: facts.key.pid), seen.insert(inode).inserted,
-                let cookie = try? NetworkNamespace.of(pid: facts.key.pid).cookie, found[cookie] != nil
+        for process in placement.residents {
+            guard let inode = NetworkNamespace.inode(ofPID: process.pid), seen.insert(inode).inserted,
+                let cookie = try? NetworkNamespace.of(pid: process.pid).cookie, found[cookie] != nil
             else { continue }
-            found[cookie] = facts.key
+            found[cookie] = process
         }
         return found
     }
-}
-
-/// A network namespace as the proxy wants it.
-private struct KernelNetwork: Network {
-    private let namespace: NetworkNamespace
-    private let isOwn: Bool
-
-    init(_ namespace: NetworkNamespace, own: NetworkNamespace) {
-        self.namespace = namespace
-        isOwn = namespace.cookie == own.cookie
-    }
-
-    var cookie: UInt64 { namespace.cookie }
-
-    func socket(family: CInt) throws -> CInt {
-        if isOwn { return try HostNetwork(cookie: cookie).socket(family: family) }
-        do { return try namespace.socket(family: family) } catch {
-            guard case .socketRefused(let code) = error else { throw error }
-            throw ProxyError.socket(operation: "socket", address: "in network \(cookie)", errno: code)
-        }
-    }
-
-    func links() throws -> [CUnsignedInt] { try namespace.run { HostNetwork.linksOfThread } }
 }

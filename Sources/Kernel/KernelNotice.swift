@@ -82,7 +82,8 @@ extension KernelRefusal {
             switch self {
             case .directDial: "the proxy's port was dialled directly; only redirected connections reach it"
             case .namespaceNotServed:
-                "the proxy was not in the process's network namespace yet; retry, it is made when this is seen"
+                "the proxy was not in the process's network namespace yet; retry, it is made when this is seen, unless its user has as "
+                    + "many as one may have: tidemarkd's log says so then"
             case .listenInNamespaceNotServed:
                 "a managed process listens in a network namespace without the proxy; retry, it is made when this is seen"
             case .noMemory: "the kernel had no memory for the connection's record; retry"

@@ -56,14 +56,43 @@ package final class NetworkNamespace: Sendable {
 
     /// False: somebody without rights may have made it, and given it any address.
     package func belongsToInitialUserNamespace() throws(KernelError) -> Bool {
-        let owner = OwnedDescriptor(ioctl(descriptor.number, Self.getUserNamespace, CInt(0)))
-        var status = stat()
-        guard owner.number >= 0, fstat(owner.number, &status) == 0 else { throw .namespaceRefused(errno: errno) }
-        return UInt64(status.st_ino) == Self.initialUserNamespace
+        try Self.isInitial(userNamespace())
     }
 
-    /// NS_GET_USERNS, ioctl_ns(2).
+    /// Who made the user namespace that this one lies in, the outermost one where it lies in several: by a uid of the host, whatever
+    /// ids are used inside.
+    ///
+    /// - Returns: nil where it lies in none but the initial one.
+    package func makerOfItsUserNamespace() throws(KernelError) -> UInt32? {
+        var outermost = try userNamespace()
+        guard try !Self.isInitial(outermost) else { return nil }
+        while true {
+            let parent = OwnedDescriptor(ioctl(outermost.number, Self.getParent, CInt(0)))
+            // None to be seen: that is where we are ourselves.
+            guard parent.number >= 0, try !Self.isInitial(parent) else { break }
+            outermost = parent
+        }
+        var user = uid_t.max
+        guard ioctl(outermost.number, Self.getOwner, &user) == 0 else { throw .namespaceRefused(errno: errno) }
+        return user
+    }
+
+    private func userNamespace() throws(KernelError) -> OwnedDescriptor {
+        let number = ioctl(descriptor.number, Self.getUserNamespace, CInt(0))
+        guard number >= 0 else { throw .namespaceRefused(errno: errno) }
+        return OwnedDescriptor(number)
+    }
+
+    private static func isInitial(_ userNamespace: OwnedDescriptor) throws(KernelError) -> Bool {
+        var status = stat()
+        guard fstat(userNamespace.number, &status) == 0 else { throw .namespaceRefused(errno: errno) }
+        return UInt64(status.st_ino) == initialUserNamespace
+    }
+
+    /// NS_GET_USERNS, NS_GET_PARENT, NS_GET_OWNER_UID, ioctl_ns(2).
     private static let getUserNamespace: UInt = 0xb701
+    private static let getParent: UInt = 0xb702
+    private static let getOwner: UInt = 0xb704
     /// PROC_USER_INIT_INO: of the namespace that every machine begins with.
     private static let initialUserNamespace: UInt64 = 0xefff_fffd
 

@@ -24,6 +24,7 @@
 #include "classes.h"
 #include "cgroup.h"
 #include "identity.h"
+#include "standing.h"
 #include "egress.h"
 
 #include "agent.bpf.c"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
-/* Finds what was there before the kernel part: processes, and the sockets they
- * listen on. Run by the agent, once, when it has loaded the kernel part anew;
- * the hooks are attached by then, so nothing is missed in between, and what
- * they have recorded is never overwritten. */
+/* What is done to each of many things, by the agent.
+ *
+ * First, what was there before the kernel part is found: processes, and the
+ * sockets they listen on. Once, when the kernel part was loaded anew; the hooks
+ * are attached by then, so nothing is missed in between, and what they have
+ * recorded is never overwritten. */
 
 #define E2BIG 7 /* the map is full */
 
@@ -106,5 +108,25 @@ int find_listeners(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (sk && is_tcp_listener(sk) && is_in_scope(sk))
 		note_listener(sk, task);
+	return 0;
+}
+
+/* Before a policy ends: who is a workload by it, and has opened nothing since it
+ * became one, has been one all the same. Of threads those that live, as ids are
+ * theirs; most are known by their process's memo. */
+SEC("iter/task")
+int note_standings(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct process_facts *facts;
+	struct process_key key;
+
+	if (!task || !task->mm ||
+	    !is_below_scope(task->cgroups->dfl_cgrp->kn))
+		return 0;
+	key = key_of(task);
+	facts = facts_of(&key);
+	if (facts)
+		look_at_standing(task, facts);
 	return 0;
 }

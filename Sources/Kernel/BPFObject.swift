@@ -103,24 +103,7 @@ struct BPFObject: ~Copyable {
     }
 
     /// Runs a program of type `iter` over everything there is.
-    func iterate(_ name: String) throws(KernelError) {
-        guard let link = bpf_program__attach_iter(try program(name), nil) else {
-            throw .attachRefused(program: name, errno: errno)
-        }
-        defer { bpf_link__destroy(link) }
-        let descriptor = bpf_iter_create(bpf_link__fd(link))
-        guard descriptor >= 0 else { throw .attachRefused(program: name, errno: errno) }
-        defer { close(descriptor) }
-        var nothing = [UInt8](repeating: 0, count: 64)
-        while true {
-            // The kernel stops now and then to let others run.
-            let count = read(descriptor, &nothing, nothing.count)
-            if count == 0 { return }
-            guard count > 0 || errno == EAGAIN || errno == EINTR else {
-                throw .programRefused(name: name, errno: errno)
-            }
-        }
-    }
+    func iterate(_ name: String) throws(KernelError) { try KernelIterator(name, of: self).run() }
 
     /// Runs a program of type `raw_tp`, once; it finds its question in a map.
     func trigger(_ name: String) throws(KernelError) {

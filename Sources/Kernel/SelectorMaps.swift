@@ -30,6 +30,7 @@ final class SelectorMaps: Sendable {
     private let active: BPFMap<UInt32, UInt32>
     private let answers: BPFMap<process_key, user_space_answer>
     private let processes: BPFMap<UInt32, process_facts>
+    private let standings: KernelIterator
     private let state = Mutex(State())
     /// Of the policies before the one in force, not taken out yet.
     private let superseded = Mutex<[Written]>([])
@@ -43,6 +44,7 @@ final class SelectorMaps: Sendable {
         active = try object.map("active_generation")
         answers = try object.map("user_space_answers")
         processes = try object.map("processes")
+        standings = try KernelIterator("note_standings", of: object)
     }
 
     /// Of the policy in force.
@@ -67,6 +69,8 @@ final class SelectorMaps: Sendable {
             do throws(KernelError) {
                 try write(tables, generation: next.generation, noting: &written)
                 for (image, slots) in known { try write(slots, of: image, &next, noting: &written) }
+                // As late as can be. No answer comes in between: they wait for the state.
+                try standings.run()
                 try active.set(next.generation, for: 0)
             } catch {
                 // What was in force stays in force; half a policy does not stay behind.

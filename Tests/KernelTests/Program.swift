@@ -55,6 +55,22 @@ let workloadProgram =
 
     fork = lambda host, port: child("connect", host, port)
 
+    # A child that does nothing until it is told, once, what to do.
+    def beget():
+        global nursery
+        (orders, order), (answers, tell) = os.pipe(), os.pipe()
+        if os.fork() == 0:
+            os.write(tell, answer(os.read(orders, 200).decode().split()).encode())
+            os._exit(0)
+        nursery = order, answers
+        return "begotten"
+
+    def have_child(*words):
+        os.write(nursery[0], " ".join(words).encode())
+        told = os.read(nursery[1], 200).decode()
+        os.wait()
+        return told
+
     # Goes on as the child of a child that has ended; the first of them waits for it.
     def orphan():
         reader, writer = os.pipe()

@@ -74,6 +74,7 @@ static __always_inline struct policy *policy_in_force(__u32 *generation)
 	return *generation ? bpf_map_lookup_elem(&policies, &bank) : NULL;
 }
 
+#include "share.h"
 #include "refusal.h"
 
 /* - endpoint: NULL where there is none.
@@ -83,16 +84,17 @@ static __always_inline bool
 report(__u32 kind, __u32 reason, const struct process_key *process,
        __u32 identity, const struct endpoint *endpoint, __u64 netns_cookie)
 {
-	struct kernel_event *event;
+	struct kernel_event *event = NULL;
 
 	if (kind == EVENT_REFUSED) {
 		tell_refusal(reason, process, identity, endpoint,
 			     netns_cookie);
 		return true;
 	}
-	event = kind == EVENT_IDENTIFIED ?
-			bpf_ringbuf_reserve(&notices, sizeof(*event), 0) :
-			bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (kind == EVENT_IDENTIFIED)
+		event = bpf_ringbuf_reserve(&notices, sizeof(*event), 0);
+	else if (is_within_share())
+		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		if (kind == EVENT_IDENTIFIED)
 			count(notices_lost);

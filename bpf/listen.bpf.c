@@ -209,6 +209,21 @@ static __always_inline bool end_record(struct listener *listener, __u64 cookie,
 	return false;
 }
 
+/* Listeners of nobody are a number: whoever may open sockets can open and close
+ * them as fast as he likes, and nothing of a policy rests on when that is told. */
+static __always_inline void tell_listener(__u32 kind, __u32 reason,
+					  const struct process_key *process,
+					  __u32 identity,
+					  const struct endpoint *endpoint,
+					  __u64 netns_cookie)
+{
+	if (identity == IDENTITY_NONE)
+		count(listeners_of_nobody);
+	else
+		report(kind, reason, process, identity, endpoint,
+		       netns_cookie);
+}
+
 /* By whatever way: closed, shut down, never let listen. */
 static __always_inline void close_listener(struct sock *sk)
 {
@@ -229,8 +244,8 @@ static __always_inline void close_listener(struct sock *sk)
 	if (!place.endpoint.port)
 		return;
 	remove_from_place(&place, unit_of(identity));
-	report(EVENT_LISTEN_CLOSED, REFUSED_NOT, &process, identity,
-	       &place.endpoint, place.netns_cookie);
+	tell_listener(EVENT_LISTEN_CLOSED, REFUSED_NOT, &process, identity,
+		      &place.endpoint, place.netns_cookie);
 }
 
 /* Of all sockets, also of those that are older than the kernel part. One that
@@ -277,8 +292,8 @@ static __always_inline void listening(struct bpf_sock_ops *ctx)
 		/* Unreachable until the proxy is here; listen() without bind()
 		 * cannot be refused. */
 		reason = REFUSED_LISTEN_NAMESPACE;
-	report(EVENT_LISTEN_OPENED, reason, &listener->process, identity,
-	       &local, listener->place.netns_cookie);
+	tell_listener(EVENT_LISTEN_OPENED, reason, &listener->process, identity,
+		      &local, listener->place.netns_cookie);
 }
 
 /* The agent has found out whose a listener is. Its place has both units in

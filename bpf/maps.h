@@ -306,6 +306,17 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
 
+/* How much of `events` each user has caused lately: a word with a window of
+ * time above and a number below, for all users whose uids end alike. Written:
+ * share.h. */
+#define EVENT_SHARES 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EVENT_SHARES);
+	__type(key, __u32);
+	__type(value, __u64);
+} event_shares SEC(".maps");
+
 /* What operators are told. Of its own, so that whoever is refused, however
  * often, displaces nothing of `events`. */
 struct {

@@ -41,7 +41,7 @@ static __noinline int tell_refusal(__u32 reason,
 				   __u64 netns_cookie)
 {
 	struct refusal_source source = {
-		.uid = bpf_get_current_uid_gid(),
+		.uid = current_user(),
 		.reason = reason,
 		.identity = identity,
 	};

@@ -72,21 +72,23 @@ struct KernelEventLoop: Sendable {
         }
     }
 
-    /// Whatever was not told is in the kernel part's tables.
+    /// Whatever was not told is in the kernel part's tables; so are listeners of nobody, which are not told one by one.
     private func watchLosses() async {
-        var known = kernel.statistics().eventsLost
-        while (try? await Task.sleep(for: Self.lossInterval)) != nil {
-            let lost = kernel.statistics().eventsLost
-            guard lost > known else { continue }
-            known = lost
+        var known = kernel.statistics()
+        while (try? await Task.sleep(for: Limits.Updates.ofListenersRead)) != nil {
+            let now = kernel.statistics()
+            defer { known = now }
+            guard now.eventsLost > known.eventsLost else {
+                if now.listenersOfNobody > known.listenersOfNobody { listenersChanged() }
+                continue
+            }
             listenersChanged()
             for (process, connections) in kernel.connected() {
                 changes.note(process, on: .unseen, hasDirect: connections.contains(.direct))
             }
+            await networks.lookAgain(at: Set(kernel.identified().keys).union(kernel.listeners().map(\.process)))
         }
     }
-
-    private static let lossInterval = Duration.seconds(1)
 
     private func examine(_ process: ProcessKey) async {
         await attestor.open(process)

@@ -67,6 +67,15 @@ package actor ServedNamespaces {
         serve(namespace, for: [process])
     }
 
+    /// Some of these managed processes may be in namespaces that are not served, and nobody has told of it.
+    func lookAgain(at processes: some Sequence<ProcessKey>) {
+        var seen = Set(others.values.map(\.namespace.inode)).union([own.inode])
+        for process in processes {
+            guard let inode = NetworkNamespace.inode(ofPID: process.pid), seen.insert(inode).inserted else { continue }
+            needed(by: process)
+        }
+    }
+
     /// These have a name now, and no others.
     ///
     /// - Parameter paths: by inode.

@@ -8,7 +8,7 @@ package struct KernelStatistics: Sendable, Equatable {
     package var processesLost: UInt64 = 0
     package var redirects: UInt64 = 0
     package var refusals: UInt64 = 0
-    /// Of ``KernelSession/events``: the ring was full, or nobody read them fast enough.
+    /// Of ``KernelSession/events``: the ring was full, nobody read them fast enough, or a user caused more of them than is told.
     package var eventsLost: UInt64 = 0
     /// Of ``KernelSession/notices``.
     package var noticesLost: UInt64 = 0
@@ -23,6 +23,8 @@ package struct KernelStatistics: Sendable, Equatable {
     package var decisions: UInt64 = 0
     /// Processes that could not be decided for want of room or memory: unknown.
     package var decisionsLost: UInt64 = 0
+    /// Listeners of processes that are not managed, opened or closed; they are told by this number alone.
+    package var listenersOfNobody: UInt64 = 0
 
     /// - Parameter map: of one entry, per CPU.
     init(summing map: CInt) {
@@ -43,6 +45,7 @@ package struct KernelStatistics: Sendable, Equatable {
             listenersLost += counter.listeners_lost
             decisions += counter.decisions
             decisionsLost += counter.decisions_lost
+            listenersOfNobody += counter.listeners_of_nobody
         }
     }
 }

@@ -32,6 +32,8 @@ extension Limits {
         package static let ofFleet = Duration.milliseconds(100)
         /// Between two reports of one agent's listeners.
         package static let ofAgent = Duration.milliseconds(100)
+        /// Between two looks whether listeners of nobody, or lost news, give reason to read the kernel part's tables.
+        package static let ofListenersRead = Duration.seconds(1)
         /// Between two reports of one agent's audit; what is lost in a crash is of so long at most.
         package static let ofAudit = Duration.milliseconds(100)
         /// Between two writings of a snapshot in which only endpoints are others.
@@ -61,6 +63,7 @@ extension Limits {
         Limit("Namespaces.inAll", .count(Namespaces.inAll)),
         Limit("Updates.ofFleet", .time(Updates.ofFleet)),
         Limit("Updates.ofAgent", .time(Updates.ofAgent)),
+        Limit("Updates.ofListenersRead", .time(Updates.ofListenersRead)),
         Limit("Updates.ofAudit", .time(Updates.ofAudit)),
         Limit("Updates.ofSnapshotFile", .time(Updates.ofSnapshotFile)),
         Limit("Updates.ofDirectConnections", .time(Updates.ofDirectConnections)),

@@ -59,6 +59,16 @@ import Workloads
         #expect(placement.placed == Set(crowd.map(\.cookie)))
     }
 
+    @Test func `where news were lost, namespaces of managed processes that are not served are found`() async throws {
+        let residents = try await (0..<2).asyncMap { _ in try await Resident(.madeByRoot(0)) }
+        await networks.needed(by: residents[0].process)
+        await networks.lookAgain(at: residents.map(\.process))
+        #expect(placement.placed == Set(residents.map(\.cookie)))
+        // Nothing new there: nothing is asked for.
+        await networks.lookAgain(at: residents.map(\.process))
+        #expect(placement.count == 2)
+    }
+
     @Test func `what a former agent served beyond a share is taken out again`() async throws {
         let crowd = try await (0..<3).asyncMap { _ in try await Resident(.ofUser(Self.user)) }
         placement.adopt(crowd)
@@ -70,7 +80,10 @@ import Workloads
 /// Which namespaces the proxy would be in.
 private final class Placement: ProxyPlacement {
     private let state = Mutex<(placed: Set<UInt64>, residents: [ProcessKey])>(([], []))
+    private let puts = Atomic(0)
 
+    /// How often it was put anywhere.
+    var count: Int { puts.load(ordering: .relaxed) }
     var placed: Set<UInt64> { state.withLock { $0.placed } }
     var residents: [ProcessKey] { state.withLock { $0.residents } }
 
@@ -79,6 +92,7 @@ private final class Placement: ProxyPlacement {
     }
 
     func put(into namespace: NetworkNamespace, own: NetworkNamespace) throws {
+        puts.add(1, ordering: .relaxed)
         state.withLock { _ = $0.placed.insert(namespace.cookie) }
     }
 

@@ -84,6 +84,60 @@ extension KernelSessionTests {
             #expect((1...longest).contains(refusals), "told of \(refusals) times in \(longest) seconds")
         }
 
+        /// The same with listeners.
+        @Test func `a hundred thousand listeners of nobody displace none of a workload, and take no room`() async throws
+        {
+            let rounds: UInt64 = 100_000
+            var told: AsyncStream<KernelEvent>?
+            var expected: [KernelEvent] = []
+            try Room.with { room in
+                try room.install(Selector(commandLines: [["python3", "server.py"]]))
+                let server = try room.start("server.py"), stranger = try room.startRacer("stranger", userID: 1002)
+                try stranger.send("serve 127.0.0.1 9500 \(rounds)")
+                expected = try room.openListeners(of: server, at: 9000..<9010)
+                #expect(try stranger.answer() == "0 accepted")
+                expected += try room.openListeners(of: server, at: 9010..<9020)
+                #expect(room.kernel.statistics().listenersOfNobody == 2 * rounds)
+                #expect(room.kernel.statistics().eventsLost == 0)
+                told = room.kernel.events
+            }
+            var seen: [KernelEvent] = []
+            // To the end: there is nothing else.
+            for await event in try #require(told) {
+                if case .listenerClosed = event { continue }
+                seen.append(event)
+            }
+            #expect(seen == expected)
+        }
+
+        @Test func `who is a workload and opens listeners without end has a share, and others are told of at once`()
+            async throws
+        {
+            var told: AsyncStream<KernelEvent>?
+            var expected: [KernelEvent] = []
+            var longest = 0
+            try Room.with { room in
+                try room.install(Selector(userIDs: [1001, 1002]))
+                let server = try room.start("server.py"), flooder = try room.startRacer("flooder", userID: 1002)
+                let begin = ContinuousClock.now
+                try flooder.send("serve 127.0.0.1 9500 100000")
+                expected = try room.openListeners(of: server, at: 9000..<9010)
+                #expect(try flooder.answer() == "0 accepted")
+                longest = Int((ContinuousClock.now - begin) / .milliseconds(100)) + 2
+                expected += try room.openListeners(of: server, at: 9010..<9020)
+                // The others are in the tables, and this says that they have to be read.
+                #expect(room.kernel.statistics().eventsLost > 0)
+                #expect(room.kernel.listeners().count == 20)
+                told = room.kernel.events
+            }
+            var seen: [KernelEvent] = [], others = 0
+            for await event in try #require(told) {
+                if expected.contains(event) { seen.append(event) } else { others += 1 }
+            }
+            #expect(seen == expected)
+            #expect(others <= longest * 1024 + 40, "\(others) events in \(longest) tenths of a second")
+        }
+
         @Test func `with more sources than there is room for all are counted, some of them together`() throws {
             try Room.with { room in
                 let root = try room.start("root.py", userID: 0)
@@ -97,6 +151,18 @@ extension KernelSessionTests {
                 try room.kernel.forgetRefusals(of: counts.keys)
                 #expect(room.kernel.refusalCounts().allSatisfy { $0.key.userID == nil })
             }
+        }
+    }
+}
+
+extension Room {
+    /// - Returns: what has to be told of it.
+    fileprivate func openListeners(of server: Workload, at ports: Range<Int>) throws -> [KernelEvent] {
+        let process = try #require(kernel.facts(of: server.pid)?.key)
+        return try ports.map { port in
+            #expect(try server.run("listen 127.0.0.1 \(port)") == "listening")
+            return .listenerOpened(
+                try InternetEndpoint("127.0.0.1 \(port)"), process: process, identity: Self.identity)
         }
     }
 }

@@ -81,7 +81,7 @@ extension Room {
     }
 
     /// The program that listens and closes as nobody does on purpose.
-    fileprivate func startRacer(_ name: String = "racer", userID: UInt32 = 0) throws -> Workload {
+    func startRacer(_ name: String = "racer", userID: UInt32 = 0) throws -> Workload {
         let path = try racer.install(as: name, in: folder)
         return try start([path], userID: userID)
     }

@@ -37,7 +37,7 @@ struct kernel_statistics {
 	abi_u64 processes_lost; /* no room in `processes`: unknown */
 	abi_u64 redirects;
 	abi_u64 refusals;
-	abi_u64 events_lost;    /* no room in `events` */
+	abi_u64 events_lost;    /* no room in `events`, or beyond a share */
 	abi_u64 flows_lost;     /* no room in `pending_flows`: refused */
 	abi_u64 listeners_lost; /* no room in `listeners`: unreachable */
 	abi_u64 decisions;      /* complete ones, not from a cache */
@@ -46,6 +46,8 @@ struct kernel_statistics {
 	abi_u64 unknown_places; /* redirected, as nobody is known to be managed
 				 * there and it may not be reached as it is */
 	abi_u64 datagrams_refused;
+	abi_u64 listeners_of_nobody; /* opened or closed; told by this number
+				      * alone */
 };
-_Static_assert(sizeof(struct kernel_statistics) == 96,
+_Static_assert(sizeof(struct kernel_statistics) == 104,
 	       "kernel_statistics is ABI");

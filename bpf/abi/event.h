@@ -4,7 +4,8 @@
 #include "network.h"
 
 enum event_kind {
-	EVENT_LISTEN_OPENED = 1, /* endpoint: where; identity: whose */
+	EVENT_LISTEN_OPENED = 1, /* endpoint: where; identity: whose; those of
+				  * nobody are counted alone */
 	EVENT_LISTEN_CLOSED = 2, /* endpoint: where */
 	EVENT_REFUSED = 3,       /* endpoint: the destination; reason: why; told
 				  * in `notices`, the first of a second */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0 */
+#pragma once
+
+/* Policy's ring has room for some ten thousand events, which the agent reads in
+ * milliseconds. Nobody has more of it than a tenth: what one user causes beyond
+ * that is not told but counted as lost, and the agent looks for itself. */
+
+#define SHARE_WINDOW_NS 100000000ULL
+#define SHARE_EVENTS 1024
+
+/* By the real uid, in the initial user namespace, as the kernel's own helper
+ * has it; but not each type of program has that helper. */
+static __always_inline __u32 current_user(void)
+{
+	return bpf_get_current_task_btf()->cred->uid.val;
+}
+
+/* Whoever comes at the turn of a window may be counted in neither of the two. */
+static __always_inline bool is_within_share(void)
+{
+	__u32 user = current_user() % EVENT_SHARES;
+	__u64 *share = bpf_map_lookup_elem(&event_shares, &user);
+	__u64 window = bpf_ktime_get_ns() / SHARE_WINDOW_NS << 32;
+	__u64 seen;
+
+	if (!share)
+		return true; /* Never happens. */
+	seen = *(volatile __u64 *)share;
+	if ((seen ^ window) >> 32)
+		__sync_val_compare_and_swap(share, seen, window);
+	return (__u32)__sync_fetch_and_add(share, 1) < SHARE_EVENTS;
+}

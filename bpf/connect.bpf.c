@@ -4,6 +4,8 @@
 
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262 /* what an MPTCP socket calls itself here */
+#define IPPROTO_ICMP 1
+#define IPPROTO_ICMPV6 58
 #define EHOSTUNREACH 113
 #define LOOPBACK_IFINDEX 1 /* in each network namespace */
 
@@ -21,6 +23,11 @@ static __always_inline enum verdict refuse(enum refusal reason,
 static __always_inline bool is_stream(__u32 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+static __always_inline bool is_icmp(__u32 protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
 
 /* Writes who dials to the socket; false without memory for it. */
@@ -170,6 +177,8 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 	if (same_process(&flow->process, &agent->process))
 		return PROCEED;
 	resolve_any(&flow->destination);
+	if (is_icmp(protocol))
+		flow->destination.port = 0; /* Whatever was asked for. */
 	flow->netns_cookie = bpf_get_netns_cookie(ctx);
 	served = is_served(flow->netns_cookie);
 	if (served && flow->destination.port == agent->outbound_port &&

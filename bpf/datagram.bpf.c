@@ -2,8 +2,11 @@
 /* Datagrams sent without connect(): let go or refused by the same list, as
  * nobody can hold them. */
 
-static __always_inline bool may_send(struct bpf_sock_addr *ctx,
-				     struct endpoint *destination)
+#define SOCK_DGRAM 2
+#define ETH_P_IP 0x0800
+
+static __always_inline bool may_send(struct endpoint *destination,
+				     __u64 netns_cookie)
 {
 	struct process_key process = current_process();
 	struct agent_settings *agent = settings();
@@ -32,7 +35,7 @@ static __always_inline bool may_send(struct bpf_sock_addr *ctx,
 	count(refusals);
 	count(datagrams_refused);
 	report(EVENT_REFUSED, reason, &process, identity, destination,
-	       bpf_get_netns_cookie(ctx));
+	       netns_cookie);
 	return false;
 }
 
@@ -42,7 +45,8 @@ int send_ipv4(struct bpf_sock_addr *ctx)
 	struct endpoint destination =
 		endpoint_v4(ctx->user_ip4, bpf_ntohs(ctx->user_port));
 
-	return !anything_confines() || may_send(ctx, &destination);
+	return !anything_confines() ||
+	       may_send(&destination, bpf_get_netns_cookie(ctx));
 }
 
 SEC("cgroup/sendmsg6")
@@ -54,5 +58,42 @@ int send_ipv6(struct bpf_sock_addr *ctx)
 		.port = bpf_ntohs(ctx->user_port),
 	};
 
-	return !anything_confines() || may_send(ctx, &destination);
+	return !anything_confines() ||
+	       may_send(&destination, bpf_get_netns_cookie(ctx));
+}
+
+static __always_inline bool read_destination(struct __sk_buff *skb,
+					     struct endpoint *destination)
+{
+	__u32 words[4] = {};
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, 16, words, 4))
+			return false;
+		*destination = endpoint_v4(words[0], 0);
+	} else {
+		if (bpf_skb_load_bytes(skb, 24, words, 16))
+			return false;
+		*destination = endpoint_v6(words, 0);
+	}
+	return true;
+}
+
+/* Each packet of the scope. Of interest are those of ICMP datagram sockets,
+ * which anybody can have: a hook sees them connect (Linux 6.1), none sees them
+ * send to where they are not connected. Who sends is who runs, as the kernel
+ * sends these from within the call. Refused with EPERM. */
+SEC("cgroup_skb/egress")
+int send_icmp(struct __sk_buff *skb)
+{
+	struct endpoint destination = {};
+	struct bpf_sock *sk = skb->sk;
+
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->type != SOCK_DGRAM || !is_icmp(sk->protocol) ||
+	    !anything_confines())
+		return 1;
+	return read_destination(skb, &destination) &&
+	       may_send(&destination, netns_of(bpf_get_current_task_btf()));
 }

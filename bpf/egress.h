@@ -31,7 +31,9 @@ static __always_inline bool is_listed(__u32 list,
 {
 	struct egress_range key = { .prefix_bits = 32 + 128, .list = list };
 	struct egress_ports *ports;
-	__u16 port = destination->port;
+	/* ICMP has no ports: what has all of them may be reached by it. */
+	__u16 first = destination->port ? destination->port : 1;
+	__u16 last = destination->port ? destination->port : 65535;
 
 	__builtin_memcpy(key.address, destination->address,
 			 sizeof(key.address));
@@ -41,8 +43,8 @@ static __always_inline bool is_listed(__u32 list,
 	for (__u32 range = 0; range < EGRESS_PORTS; range++) {
 		if (range >= ports->count)
 			return false;
-		if (ports->ranges[range].first <= port &&
-		    port <= ports->ranges[range].last)
+		if (ports->ranges[range].first <= first &&
+		    last <= ports->ranges[range].last)
 			return true;
 	}
 	return false;

@@ -77,8 +77,6 @@ int steer(struct bpf_sk_lookup *ctx)
 	return has(sum, PLACE_UNDECIDED) ? SK_DROP : SK_PASS;
 }
 
-#define ETH_P_IP 0x0800
-
 /* Of a packet that opens a connection; false for one with more in front of TCP
  * than its addresses, as the agent never sends it. */
 static __always_inline bool read_connection(struct __sk_buff *skb,

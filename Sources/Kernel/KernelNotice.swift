@@ -95,7 +95,8 @@ extension KernelRefusal {
                 "the process was a workload until its manifest was changed or deleted, and does not reach managed places "
                     + "as nobody; restart it"
             case .datagramNotListed:
-                "the identity's connection.outbound is MUTUAL, and no plain entry of its egress covers this datagram; add one"
+                "the identity's connection.outbound is MUTUAL, and no plain entry of its egress covers this datagram; add one "
+                    + "(for ICMP, one of all ports)"
             case .datagramInManagedNetwork:
                 "the address is in a managed network, where no managed workload sends plain datagrams; except it from "
                     + "managedNetworks"

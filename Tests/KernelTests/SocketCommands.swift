@@ -99,6 +99,21 @@ let socketCommands = #"""
         with socket.socket(FAMILIES[family], socket.SOCK_DGRAM) as made:
             return f"sent {made.sendto(b'hello', (host, int(port)))}"
 
+    # An echo request, which needs no right where a user may have ICMP sockets; it has arrived when it is answered.
+    def echo(way, host, family="4", port="0", patience=PATIENCE):
+        protocol, kind = (1, 8) if family == "4" else (58, 128)
+        request = struct.pack("!BBHHH", kind, 0, 0, 0, 1) + b"hello"
+        with socket.socket(FAMILIES[family], socket.SOCK_DGRAM, protocol) as made:
+            made.settimeout(int(patience))
+            if way == "connected":
+                made.connect((host, int(port)))
+                made.send(request)
+            elif way == "named":
+                made.sendto(request, (host, int(port)))
+            else:
+                made.sendmsg([request], [], 0, (host, int(port)))
+            return made.recv(100)[8:].decode()
+
     def dial_on_device(device, host, port):
         make()
         held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Gateway
 package import Kernel
 import Limits
 package import Proxy
@@ -62,7 +63,7 @@ package final class AgentJournal: ConnectionJournal {
         if entry.kind == .connectionClosed { return recordClosed(entry) }
         guard !entry.allowed else { return recordAllowed(entry) }
         let noted = refused.withLock { $0.note(Source(entry), kind: entry.kind, entry) }
-        refusals.count(entry.workload)
+        refusals.count(entry.workload, entry.cause)
         if noted.place <= Limits.Refusals.explained { refusals.note(RecentRefusals.Refusal(entry)) }
         if let due = noted.due { forwarder.record(event(of: entry, count: due)) }
     }
@@ -127,7 +128,8 @@ package final class AgentJournal: ConnectionJournal {
             process: entry.process.flatMap(evidence), svidSerial: entry.svidSerial, connection: entry.connection,
             peer: entry.peer, peerSVIDSerial: entry.peerSVIDSerial, resource: entry.resource,
             tokenID: entry.tokenID, traffic: entry.passed.map(AgentAuditEvent.Traffic.init),
-            decision: entry.kind == .connectionClosed ? nil : entry.allowed ? .allowed : .refused, reason: entry.reason,
+            decision: entry.kind == .connectionClosed ? nil : entry.allowed ? .allowed : .refused,
+            cause: entry.cause?.rawValue, reason: entry.reason,
             count: count > 1 ? count : nil,
         )
     }
@@ -145,10 +147,12 @@ package final class AgentJournal: ConnectionJournal {
     ///   - count: how many the record stands for.
     package func record(_ refusal: KernelRefusal?, _ source: KernelRefusal.Source, count: Int) {
         let place = refusal.map { " (\($0.destination))" } ?? ""
+        let cause = RefusalCause(source.reason)
+        refusals.count(cause, count)
         forwarder.record(
             AgentAuditEvent(
                 time: Date(), type: .kernelRefused, process: refusal.flatMap { evidence($0.process) },
-                decision: .refused,
+                decision: .refused, cause: cause.rawValue,
                 reason: "\(source.reason)\(place)", count: count > 1 ? count : nil,
             ),
         )
@@ -163,6 +167,22 @@ extension JournalEntry {
         case .connectionOutbound: workload == nil
         case .requestInbound, .requestOutbound, .connectionCut, .connectionClosed: false
         }
+    }
+}
+
+extension RefusalCause {
+    fileprivate init(_ reason: KernelRefusal.Reason) {
+        self =
+            switch reason {
+            case .directDial: .notRedirected
+            case .namespaceNotServed, .listenInNamespaceNotServed: .networkNotServed
+            case .noMemory: .unavailable
+            case .processUnknown: .notIdentified
+            case .tracer: .tracing
+            case .disowned: .identityDeleted
+            case .datagramNotListed, .datagramInManagedNetwork: .placeNotAllowed
+            case .boundToDevice: .boundToDevice
+            }
     }
 }
 

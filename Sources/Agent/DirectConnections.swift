@@ -1,3 +1,4 @@
+import Gateway
 package import Kernel
 import Limits
 package import Logging
@@ -97,7 +98,8 @@ package actor DirectConnections {
     private func tell(_ cuts: [Source: Cuts], _ wishes: [ProcessKey: Wish]) {
         for (source, cut) in cuts {
             let reason = wishes[source.process]?.reason ?? ""
-            var entry = JournalEntry(kind: .connectionCut, allowed: false, reason: "\(reason) (\(cut.destination))")
+            var entry = JournalEntry(
+                kind: .connectionCut, .refused(.openerChanged, because: "\(reason) (\(cut.destination))"))
             entry.process = source.process
             // Of a template it is told as whom the process is now, and not as whom it opened them.
             if case .fixed(let path)? = handles.workloadID(of: source.identity) {

@@ -42,6 +42,9 @@ package struct MetricsPage: Sendable {
             + Self.gauge("audit_queued", "\(status.auditQueued)", "Audit events waiting to be sent.")
             + Self.counter("audit_lost", UInt64(status.auditLost), "Audit events that were given up.")
             + Self.metric(
+                "refusals_total", "counter", "Connections, requests and datagrams refused, by cause.",
+                activity.refusals.sorted { $0.key < $1.key }.map { ("{cause=\"\($0.key)\"}", "\($0.value)") })
+            + Self.metric(
                 "agent_cpu_seconds_total", "counter", "CPU time of the agent.", [("", "\(activity.cpuSeconds)")])
     }
 

@@ -1,4 +1,5 @@
 package import Foundation
+package import Gateway
 package import Kernel
 package import SPIFFE
 import Synchronization
@@ -25,6 +26,7 @@ package final class RecentRefusals: Sendable {
     private struct Memory {
         var refusals: [Refusal] = []
         var counts: [SPIFFEID: UInt64] = [:]
+        var causes: [RefusalCause: UInt64] = [:]
     }
 
     private let memory = Mutex(Memory())
@@ -43,7 +45,8 @@ package final class RecentRefusals: Sendable {
     }
 
     /// Also those that are too many to be kept each.
-    package func count(_ workload: SPIFFEID?) {
+    package func count(_ workload: SPIFFEID?, _ cause: RefusalCause?) {
+        if let cause { count(cause, 1) }
         guard let workload else { return }
         memory.withLock { memory in
             if memory.counts.count >= Self.workloads, memory.counts[workload] == nil { memory.counts = [:] }
@@ -65,6 +68,13 @@ package final class RecentRefusals: Sendable {
                 ?? memory.refusals.last { $0.destination == one }
         }
     }
+
+    package func count(_ cause: RefusalCause, _ times: Int) {
+        memory.withLock { $0.causes[cause, default: 0] += UInt64(times) }
+    }
+
+    /// By proxy and kernel part, since the agent started.
+    package var causes: [RefusalCause: UInt64] { memory.withLock { $0.causes } }
 
     /// By the proxy, since the agent started.
     package var counts: [SPIFFEID: UInt64] { memory.withLock { $0.counts } }

@@ -61,7 +61,8 @@ package actor TokenKeeper: TokenSource {
             return AgentError.tokenUnavailable(resource: resource.text, reason: "\(error)")
         }
         return Refusal(
-            status: 403, error: problem.error, reason: "no access token for \(resource): \(problem.message)",
+            status: 403, .tokenRefused, error: problem.error,
+            reason: "no access token for \(resource): \(problem.message)",
             remedy: "allow the workload in the ProtectedResource's allowedSPIFFEIDs",
         )
     }

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Gateway
 import Glibc
 package import Kernel
 package import Proxy
@@ -27,6 +28,7 @@ package struct WorkloadActivity: Sendable {
             connectionCount: connections.count, identities: identities,
             connections: connections.sorted { $0.bytes > $1.bytes }.prefix(TopReport.maximumConnections)
                 .map(connection),
+            refusals: Dictionary(uniqueKeysWithValues: refusals.causes.map { ($0.key.rawValue, $0.value) }),
         )
     }
 

@@ -121,6 +121,8 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
     /// `jti` of the access token.
     package var tokenID: String?
     package var decision: Decision?
+    /// Of refusals: one word, as docs/cli.md lists them.
+    package var cause: String?
     package var reason: String?
     package var traffic: Traffic?
     /// How many of the same kind, of one source and for one reason, this one stands for; nil: itself.
@@ -188,6 +190,7 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         tokenID: String? = nil,
         traffic: Traffic? = nil,
         decision: Decision? = nil,
+        cause: String? = nil,
         reason: String? = nil,
         count: Int? = nil,
     ) {
@@ -203,6 +206,7 @@ package struct AgentAuditEvent: Hashable, Sendable, Codable {
         self.tokenID = tokenID
         self.traffic = traffic
         self.decision = decision
+        self.cause = cause
         self.reason = reason
         self.count = count
     }

@@ -53,7 +53,7 @@ package struct AuditReceipt: Sendable, Codable {
 extension AgentAuditEvent {
     /// At least the bytes it takes as JSON.
     package var jsonBytes: Int {
-        let texts = [svidSerial, connection, peerSVIDSerial, resource, tokenID, reason, process?.exe]
+        let texts = [svidSerial, connection, peerSVIDSerial, resource, tokenID, cause, reason, process?.exe]
         return Limits.Audit.eventOverhead + texts.reduce(0) { $0 + ($1?.jsonBytes ?? 0) }
             + (process?.argv.reduce(0) { $0 + $1.jsonBytes + 3 } ?? 0)
             + (spiffeID?.description.jsonBytes ?? 0) + (peer?.description.jsonBytes ?? 0)
@@ -68,6 +68,7 @@ extension AgentAuditEvent {
         event.peerSVIDSerial = peerSVIDSerial?.cut(toJSONBytes: bytes)
         event.resource = resource?.cut(toJSONBytes: bytes)
         event.tokenID = tokenID?.cut(toJSONBytes: bytes)
+        event.cause = cause?.cut(toJSONBytes: bytes)
         event.reason = reason?.cut(toJSONBytes: bytes)
         event.process = process?.bounded()
         return event

@@ -13,6 +13,9 @@ package struct TopReport: Sendable, Codable {
     /// Those that carried most bytes, the largest first; at most ``maximumConnections``.
     package var connections: [Connection]
 
+    /// By proxy and kernel part, by their cause; docs/cli.md lists them.
+    package var refusals: [String: UInt64]
+
     package static let maximumConnections = 100
 
     /// One identity on this host. Bytes and refusals count from the agent's start.
@@ -68,7 +71,7 @@ package struct TopReport: Sendable, Codable {
 
     package init(
         time: Date, kernel: KernelCounters, cpuSeconds: Double, connectionCount: Int, identities: [Identity],
-        connections: [Connection],
+        connections: [Connection], refusals: [String: UInt64] = [:],
     ) {
         self.time = time
         self.kernel = kernel
@@ -76,5 +79,6 @@ package struct TopReport: Sendable, Codable {
         self.connectionCount = connectionCount
         self.identities = identities
         self.connections = connections
+        self.refusals = refusals
     }
 }

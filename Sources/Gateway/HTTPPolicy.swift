@@ -108,7 +108,7 @@ package struct HTTPPolicy: Sendable {
         let innermost = [here, named].first { !$0.isEmpty } ?? deepest
         guard innermost.count == 1 else {
             throw Refusal(
-                status: 403, error: "resource_ambiguous",
+                status: 403, .resourceAmbiguous,
                 reason: "resources \(innermost.map(\.name).sorted().joined(separator: ", ")) claim the same path",
                 remedy: "declare one resource for each path of a port",
             )

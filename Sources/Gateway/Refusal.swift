@@ -6,7 +6,8 @@ import Foundation
 package struct Refusal: Error, Sendable, Equatable {
     /// HTTP status, 400...599.
     package let status: Int
-    /// Lower case with underscores: `invalid_token`, `insufficient_scope`, `path_ambiguous` …
+    package let cause: RefusalCause
+    /// As the answer has it: the cause, or what the authorization server said.
     package let error: String
     package let reason: String
     package let remedy: String
@@ -16,10 +17,12 @@ package struct Refusal: Error, Sendable, Equatable {
     package let retryAfter: Int?
 
     package init(
-        status: Int, error: String, reason: String, remedy: String, challenge: String? = nil, retryAfter: Int? = nil,
+        status: Int, _ cause: RefusalCause, error: String? = nil, reason: String, remedy: String,
+        challenge: String? = nil, retryAfter: Int? = nil,
     ) {
         self.status = status
-        self.error = error
+        self.cause = cause
+        self.error = error ?? cause.rawValue
         self.reason = reason
         self.remedy = remedy
         self.challenge = challenge
@@ -40,21 +43,21 @@ extension Refusal {
     /// - Parameter reason: names the rule.
     package static func malformed(_ status: Int, _ reason: String) -> Refusal {
         Refusal(
-            status: status, error: "request_malformed", reason: reason,
+            status: status, .requestMalformed, reason: reason,
             remedy: "send the request as RFC 9112 has it, over HTTP/1.1",
         )
     }
 
     static func path(_ reason: String) -> Refusal {
         Refusal(
-            status: 400, error: "path_ambiguous", reason: reason,
+            status: 400, .pathAmbiguous, reason: reason,
             remedy: "send the path in its plain form, as the protected resource is declared",
         )
     }
 
     static func uncovered(_ path: String) -> Refusal {
         Refusal(
-            status: 403, error: "path_not_covered",
+            status: 403, .pathNotCovered,
             reason: "no protected resource at this port covers \(path)",
             remedy: "call a path at or below a declared resource, or declare one for this path",
         )
@@ -63,7 +66,7 @@ extension Refusal {
     /// - Parameter reason: also sent as `error_description`.
     static func invalidToken(_ reason: String, remedy: String) -> Refusal {
         Refusal(
-            status: 401, error: "invalid_token", reason: reason, remedy: remedy,
+            status: 401, .invalidToken, reason: reason, remedy: remedy,
             challenge: "Bearer error=\"invalid_token\", error_description=\"\(quotable(reason))\"",
         )
     }
@@ -73,7 +76,7 @@ extension Refusal {
         let scope = quotable(needed.joined(separator: " "))
         let challenge = "Bearer error=\"insufficient_scope\", error_description=\"\(quotable(reason))\""
         return Refusal(
-            status: 403, error: "insufficient_scope", reason: reason,
+            status: 403, .insufficientScope, reason: reason,
             remedy: "ask for a token with every scope of the resource",
             challenge: "\(challenge), scope=\"\(scope)\"",
         )
@@ -81,7 +84,7 @@ extension Refusal {
 
     static func invalidRequest(_ reason: String) -> Refusal {
         Refusal(
-            status: 400, error: "invalid_request", reason: reason,
+            status: 400, .invalidRequest, reason: reason,
             remedy: "send exactly one header \"Authorization: Bearer <token>\"",
             challenge: "Bearer error=\"invalid_request\", error_description=\"\(quotable(reason))\"",
         )
@@ -89,13 +92,13 @@ extension Refusal {
 
     /// RFC 6750, section 3.1: without credentials the challenge has no error code.
     static let credentialsMissing = Refusal(
-        status: 401, error: "token_missing", reason: "the request carries no access token",
+        status: 401, .tokenMissing, reason: "the request carries no access token",
         remedy: "call through an agent that manages the caller, or send an access token for this resource",
         challenge: "Bearer",
     )
 
     static let peerMissing = Refusal(
-        status: 401, error: "peer_unknown",
+        status: 401, .peerUnknown,
         reason: "a protected resource answers callers with an SVID only, this connection is plain text",
         remedy: "call from a workload that an agent manages",
         challenge: "Bearer",

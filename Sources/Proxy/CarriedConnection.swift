@@ -47,7 +47,7 @@ final class CarriedConnection {
             if let opened = environment.live[entry]?.opened { try await environment.checkOpener(opened) }
             try await work()
         } catch {
-            environment.record(facts, allowed: false, "\(error)")
+            environment.record(facts, .refused(error))
             downstream.cut()
             upstream?.cut()
         }
@@ -83,7 +83,7 @@ final class CarriedConnection {
             entry.journal = facts
         }
         try checkPolicy(changedSince: revision)
-        environment.record(facts, allowed: true, reason)
+        environment.record(facts, .allowed(because: reason))
         isEstablished = true
     }
 
@@ -93,7 +93,7 @@ final class CarriedConnection {
         var closed = facts
         closed.kind = .connectionClosed
         closed.passed = entry.passed
-        environment.record(closed, allowed: true, entry.end)
+        environment.record(closed, .allowed(because: entry.end))
     }
 
     private func checkPolicy(changedSince revision: UInt64) throws(ProxyError) {

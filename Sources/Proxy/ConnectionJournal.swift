@@ -1,3 +1,4 @@
+package import Gateway
 package import SPIFFE
 package import Workloads
 
@@ -24,13 +25,43 @@ package struct JournalEntry: Sendable, Equatable {
     package var tokenID: String?
     /// What passed over a connection that is over; nil where it is not, or was not the proxy's.
     package var passed: Passed?
-    package var allowed: Bool
-    package var reason: String
+    package var decision: Decision
 
-    package init(kind: Kind, allowed: Bool, reason: String) {
+    /// Allowed or refused, and why.
+    package enum Decision: Sendable, Equatable {
+        case allowed(because: String)
+        case refused(RefusalCause, because: String)
+    }
+
+    package init(kind: Kind, _ decision: Decision) {
         self.kind = kind
-        self.allowed = allowed
-        self.reason = reason
+        self.decision = decision
+    }
+}
+
+extension JournalEntry {
+    package var allowed: Bool {
+        if case .allowed = decision { true } else { false }
+    }
+
+    package var reason: String {
+        switch decision {
+        case .allowed(let reason), .refused(_, let reason): reason
+        }
+    }
+
+    /// nil where it is allowed.
+    package var cause: RefusalCause? {
+        if case .refused(let cause, _) = decision { cause } else { nil }
+    }
+}
+
+extension JournalEntry.Decision {
+    /// Fail closed: until there is one.
+    static let pending = JournalEntry.Decision.refused(.unavailable, because: "")
+
+    static func refused(_ error: any Error) -> JournalEntry.Decision {
+        .refused(RefusalCause(of: error), because: "\(error)")
     }
 }
 

@@ -158,24 +158,24 @@ extension HTTPVersion {
 
 extension Refusal {
     static func badGateway(_ reason: String) -> Refusal {
-        Refusal(status: 502, error: "upstream_failed", reason: reason, remedy: "see whether the called workload runs")
+        Refusal(status: 502, .upstreamFailed, reason: reason, remedy: "see whether the called workload runs")
     }
 
     static let requestTooSlow = Refusal(
-        status: 408, error: "request_timeout", reason: "the request came too slowly",
+        status: 408, .requestTimeout, reason: "the request came too slowly",
         remedy: "send a request's head at once, and its body without long pauses",
     )
 
     static func unavailable(_ reason: String) -> Refusal {
         Refusal(
-            status: 503, error: "temporarily_unavailable", reason: reason,
+            status: 503, .unavailable, reason: reason,
             remedy: "try again; tidemark status shows whether the agent reaches its control plane", retryAfter: 2,
         )
     }
 
     static func peerRefused(_ reason: String) -> Refusal {
         Refusal(
-            status: 403, error: "peer_refused", reason: reason,
+            status: 403, .peerRefused, reason: reason,
             remedy: "see allowedSPIFFEIDs of both identities, and tidemark explain",
         )
     }
@@ -184,15 +184,15 @@ extension Refusal {
     /// errors of the control plane. The journal has them.
     var toldToPeer: Refusal {
         let text: String
-        switch error {
-        case "upstream_failed": text = "the called workload did not answer"
-        case "temporarily_unavailable": text = "the request could not be decided"
-        case "peer_refused": text = "the caller is not allowed here"
-        case "resource_ambiguous": text = "more than one resource claims the path"
+        switch cause {
+        case .upstreamFailed: text = "the called workload did not answer"
+        case .unavailable: text = "the request could not be decided"
+        case .peerRefused: text = "the caller is not allowed here"
+        case .resourceAmbiguous: text = "more than one resource claims the path"
         default: return self
         }
         return Refusal(
-            status: status, error: error, reason: text,
+            status: status, cause, error: error, reason: text,
             remedy: "ask who runs the called workload; its audit has the reason",
             challenge: challenge, retryAfter: retryAfter,
         )

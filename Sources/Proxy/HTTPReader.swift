@@ -247,7 +247,7 @@ struct HTTPReader<Head> {
 
 extension Refusal {
     static let headTooLarge = Refusal(
-        status: 431, error: "headers_too_large", reason: "the message's headers are too large",
+        status: 431, .headersTooLarge, reason: "the message's headers are too large",
         remedy: "send less: 64 KiB in all and 256 headers are allowed",
     )
 }

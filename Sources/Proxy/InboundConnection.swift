@@ -38,7 +38,7 @@ actor InboundConnection {
             channel.close(promise: nil)
             return
         }
-        var facts = JournalEntry(kind: .connectionInbound, allowed: false, reason: "")
+        var facts = JournalEntry(kind: .connectionInbound, .pending)
         facts.connection = JournalEntry.name(client: client, server: destination)
         var route = CurrentRoute<InboundRoute>()
         do {
@@ -46,7 +46,7 @@ actor InboundConnection {
             await InboundConnection(channel, first, route, place, destination, client, facts, network, environment)
                 .serve()
         } catch {
-            environment.record(facts, allowed: false, "\(error)")
+            environment.record(facts, .refused(error))
             channel.eventLoop.execute { channel.cut() }
             try? await channel.closeFuture.get()
         }
@@ -203,11 +203,11 @@ actor InboundConnection {
             let isFresh = connection.upstream?.isActive != true
             let over = isFresh ? try await dialApplication() : nil
             environment.record(
-                request, allowed: true, "the token is for this resource and bound to the peer's SVID")
+                request, .allowed(because: "the token is for this resource and bound to the peer's SVID"))
             return .forward(adding: peerHeader, stripping: resource.stripHeaders, over: over)
         } catch {
             let refusal = Refusal.standing(for: error)
-            environment.record(request, allowed: false, refusal.reason)
+            environment.record(request, .refused(RefusalCause(of: error), because: refusal.reason))
             return .refuse(refusal)
         }
     }

@@ -80,7 +80,7 @@ package final class LoopbackProxy: Service {
         networks.remove(cookie: cookie)?.close(cut: cut)
         guard cut else { return 0 }
         let doomed = environment.live.all.filter { $0.value.network == cookie }
-        for (id, entry) in doomed { self.cut(id, entry, because: "\(ProxyError.networkUnbound(cookie: cookie))") }
+        for (id, entry) in doomed { self.cut(id, entry, because: .networkUnbound(cookie: cookie)) }
         return doomed.count
     }
 
@@ -111,7 +111,7 @@ package final class LoopbackProxy: Service {
         var cut = 0
         for (id, entry) in environment.live.all {
             guard let reason = entry.objection(environment.dependencies.routes) else { continue }
-            self.cut(id, entry, because: "\(reason)")
+            self.cut(id, entry, because: reason)
             cut += 1
         }
         return cut
@@ -134,13 +134,13 @@ package final class LoopbackProxy: Service {
         var cut = 0
         for (id, entry) in environment.live.opened(by: process) {
             guard let opened = entry.opened, let reason = objection(opened) else { continue }
-            self.cut(id, entry, because: reason)
+            self.cut(id, entry, because: .openerChanged(reason))
             cut += 1
         }
         return cut
     }
 
-    private func cut(_ id: UInt64, _ entry: LiveConnections.Entry, because reason: String) {
+    private func cut(_ id: UInt64, _ entry: LiveConnections.Entry, because reason: ProxyError) {
         var isFirst = false
         environment.live.update(id) { entry in
             isFirst = !entry.isCut
@@ -151,7 +151,7 @@ package final class LoopbackProxy: Service {
         var journal = entry.journal
         journal.kind = .connectionCut
         journal.passed = entry.passed
-        environment.record(journal, allowed: false, reason)
+        environment.record(journal, .refused(reason))
         entry.cut()
     }
 
@@ -167,7 +167,7 @@ package final class LoopbackProxy: Service {
             let kind: JournalEntry.Kind =
                 socket.direction == .outbound ? .connectionOutbound : .connectionInbound
             environment.dependencies.journal.record(
-                JournalEntry(kind: kind, allowed: false, reason: "\(error)"))
+                JournalEntry(kind: kind, .refused(error)))
         }
     }
 

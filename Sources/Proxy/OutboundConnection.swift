@@ -49,7 +49,9 @@ actor OutboundConnection {
         case .refused(let process, let reason):
             close(descriptor)
             // Fail closed: there is no identity to lend.
-            var entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: reason)
+            var entry = JournalEntry(
+                kind: .connectionOutbound,
+                .refused(process == nil ? .notRedirected : .notIdentified, because: reason))
             entry.process = process
             environment.dependencies.journal.record(entry)
         }
@@ -65,7 +67,7 @@ actor OutboundConnection {
             return true
         } catch {
             close(descriptor)
-            var entry = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "\(error)")
+            var entry = JournalEntry(kind: .connectionOutbound, .refused(error))
             entry.process = process
             if case .workload(let workload) = holder { entry.workload = workload }
             environment.dependencies.journal.record(entry)
@@ -98,7 +100,7 @@ actor OutboundConnection {
     }
 
     private static func facts(of flow: OutboundFlow, over channel: any Channel) -> JournalEntry {
-        var facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
+        var facts = JournalEntry(kind: .connectionOutbound, .pending)
         facts.workload = flow.workload
         facts.process = flow.process
         facts.dialled = channel.remoteAddress.flatMap { JournalEntry.name(client: $0, server: flow.destination) }
@@ -108,7 +110,7 @@ actor OutboundConnection {
     private static func refuse(
         _ channel: any Channel, _ facts: JournalEntry, _ error: ProxyError, _ environment: ProxyEnvironment,
     ) async {
-        environment.record(facts, allowed: false, "\(error)")
+        environment.record(facts, .refused(error))
         channel.eventLoop.execute { channel.cut() }
         try? await channel.closeFuture.get()
     }
@@ -215,11 +217,11 @@ actor OutboundConnection {
         request.kind = .requestOutbound
         do {
             let verdict = try await forward(head, &request)
-            environment.record(request, allowed: true, "a token for this resource was added")
+            environment.record(request, .allowed(because: "a token for this resource was added"))
             return verdict
         } catch {
             let refusal = Refusal.standing(for: error)
-            environment.record(request, allowed: false, refusal.reason)
+            environment.record(request, .refused(RefusalCause(of: error), because: refusal.reason))
             return .refuse(refusal)
         }
     }
@@ -264,7 +266,7 @@ actor OutboundConnection {
         do {
             return (try await dial(with: svid), true)
         } catch {
-            environment.record(connection.facts, allowed: false, "\(error)")
+            environment.record(connection.facts, .refused(error))
             throw error
         }
     }

@@ -32,11 +32,11 @@ actor PlainConnection {
     ) async {
         let bytes = ByteTally()
         guard let channel = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
-        var facts = JournalEntry(kind: .connectionOutbound, allowed: false, reason: "")
+        var facts = JournalEntry(kind: .connectionOutbound, .pending)
         facts.process = permit.process
         facts.workload = permit.flow?.workload
         guard let source = channel.remoteAddress else {
-            environment.record(facts, allowed: false, "\(ProxyError.clientGone)")
+            environment.record(facts, .refused(ProxyError.clientGone))
             channel.close(promise: nil)
             return
         }

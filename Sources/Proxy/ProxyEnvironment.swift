@@ -28,10 +28,9 @@ struct ProxyEnvironment: Sendable {
         if let reason = await dependencies.flows.objection(to: opened) { throw ProxyError.openerChanged(reason) }
     }
 
-    func record(_ entry: JournalEntry, allowed: Bool, _ reason: String) {
+    func record(_ entry: JournalEntry, _ decision: JournalEntry.Decision) {
         var entry = entry
-        entry.allowed = allowed
-        entry.reason = reason
+        entry.decision = decision
         dependencies.journal.record(entry)
     }
 }

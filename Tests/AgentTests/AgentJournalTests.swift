@@ -1,6 +1,7 @@
 import Agent
 import ControlPlaneAPI
 import Foundation
+import Gateway
 import Logging
 import Proxy
 import SPIFFE
@@ -32,7 +33,7 @@ import Workloads
     @Test func `connections relayed for a process that is nobody are counted`() async throws {
         let events = try await Self.events { journal in
             for _ in 0..<1000 {
-                var entry = JournalEntry(kind: .connectionOutbound, allowed: true, reason: "no identity")
+                var entry = JournalEntry(kind: .connectionOutbound, .allowed(because: "no identity"))
                 entry.process = ProcessKey(pid: 7, startTime: 7)
                 journal.record(entry)
             }
@@ -60,7 +61,7 @@ import Workloads
         let events = try await Self.events { journal in
             for kind in [JournalEntry.Kind.connectionOutbound, .connectionInbound, .requestOutbound, .requestInbound] {
                 for _ in 0..<100 {
-                    var entry = JournalEntry(kind: kind, allowed: true, reason: "allowed")
+                    var entry = JournalEntry(kind: kind, .allowed(because: "allowed"))
                     (entry.workload, entry.peer) = (one, other)
                     journal.record(entry)
                 }
@@ -73,7 +74,7 @@ import Workloads
         let (one, other) = (try SPIFFEID("spiffe://prod.example/one"), try SPIFFEID("spiffe://prod.example/other"))
         let events = try await Self.events { journal in
             for number in 1...100 {
-                var entry = JournalEntry(kind: .connectionClosed, allowed: true, reason: "closed")
+                var entry = JournalEntry(kind: .connectionClosed, .allowed(because: "closed"))
                 (entry.workload, entry.peer) = (one, number == 50 ? one : other)
                 entry.passed = Passed(
                     bytesToApplication: 10, bytesFromApplication: 1, lasted: .milliseconds(number))
@@ -89,13 +90,16 @@ import Workloads
 
     @Test func `refusals that a window held back are told when the agent stops in it`() async throws {
         let events = try await Self.events { journal in
-            for _ in 0..<5 { journal.record(JournalEntry(kind: .connectionOutbound, allowed: false, reason: "no")) }
+            for _ in 0..<5 {
+                journal.record(JournalEntry(kind: .connectionOutbound, .refused(.plainText, because: "no")))
+            }
         }
         #expect(events.map { $0.count ?? 1 } == [1, 4])
+        #expect(events.allSatisfy { $0.cause == "plain_text" })
     }
 
     private static func inbound(from client: String) throws -> JournalEntry {
-        var entry = JournalEntry(kind: .connectionInbound, allowed: true, reason: "PERMISSIVE")
+        var entry = JournalEntry(kind: .connectionInbound, .allowed(because: "PERMISSIVE"))
         entry.workload = try SPIFFEID("spiffe://prod.example/server")
         entry.connection = "\(client)>192.0.2.1:80"
         return entry

@@ -16,7 +16,8 @@ struct MetricsPageTests {
             connections: 3, networks: 5, auditQueued: 0, auditLost: 6, kernel: kernel,
         )
         let activity = TopReport(
-            time: Date(), kernel: kernel, cpuSeconds: 1.5, connectionCount: 3, identities: [identity], connections: [])
+            time: Date(), kernel: kernel, cpuSeconds: 1.5, connectionCount: 3, identities: [identity], connections: [],
+            refusals: ["plain_text": 9])
         return MetricsPage(status, activity).text
     }
 
@@ -37,7 +38,8 @@ struct MetricsPageTests {
     }
 
     @Test(arguments: [
-        "tidemark_kernel_processes_lost_total 4", "tidemark_networks 5", "tidemark_audit_lost_total 6",
+        "tidemark_kernel_processes_lost_total 4", "tidemark_networks 5",
+        #"tidemark_refusals_total{cause="plain_text"} 9"#, "tidemark_audit_lost_total 6",
         "tidemark_control_plane_connected 1", "tidemark_agent_cpu_seconds_total 1.5",
         #"tidemark_workload_received_bytes_total{workload="a/\"b\""# + "\u{301}" + #"\\"# + "\r\\n\"} 12",
     ])

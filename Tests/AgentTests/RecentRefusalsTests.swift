@@ -1,3 +1,4 @@
+import Gateway
 import Kernel
 import SPIFFE
 import Testing
@@ -47,11 +48,13 @@ struct RecentRefusalsTests {
                     $0.process = process
                     $0.workload = workload
                 })
-            memory.count(workload)
+            memory.count(workload, .plainText)
         }
         #expect(memory.of(process).map(\.reason) == ["3", "4", "5", "6", "7"])
         #expect(memory.of(ProcessKey(pid: 1, startTime: 3)).isEmpty)
+        memory.count(.notRedirected, 40)
         #expect(memory.counts == [workload: 7])
+        #expect(memory.causes == [.plainText: 7, .notRedirected: 40])
     }
 
     @Test(arguments: ["10.0.0.1:80", "[::1]:80", "[fd99:1::2]:1"])

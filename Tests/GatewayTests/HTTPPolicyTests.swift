@@ -110,7 +110,7 @@ import Workloads
     }
 
     @Test func `a refusal's body says what is wrong and what to do`() throws {
-        let refusal = Refusal(status: 403, error: "e", reason: "a \"quoted\" reason", remedy: "r")
+        let refusal = Refusal(status: 403, .tokenRefused, error: "e", reason: "a \"quoted\" reason", remedy: "r")
         let body = try JSONDecoder().decode([String: String].self, from: Data(refusal.body.utf8))
         #expect(body == ["error": "e", "reason": "a \"quoted\" reason", "remedy": "r"])
     }

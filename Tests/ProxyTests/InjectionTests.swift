@@ -218,7 +218,7 @@ import Workloads
         let hosts = try await TwoHosts(resources: ["/mcp"])
         let wire = try await hosts.dial()
         hosts.desk.failure.withLock {
-            $0 = Refusal(status: 403, error: "access_denied", reason: "not allowed", remedy: "ask")
+            $0 = Refusal(status: 403, .tokenRefused, error: "access_denied", reason: "not allowed", remedy: "ask")
         }
         let body = "POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"
         try await wire.send(body)

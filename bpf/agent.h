@@ -6,6 +6,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 
+/* A macro, as it is told the name of a field. */
 #define count(field)                                                      \
 	({                                                                \
 		struct kernel_statistics *counters =                      \

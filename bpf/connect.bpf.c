@@ -11,9 +11,19 @@
 
 enum verdict { PROCEED, REDIRECT, REFUSE };
 
+/* A connect() that is being judged. */
+struct dial {
+	struct bpf_sock *sk;
+	bool stream;
+	bool served; /* the proxy is in its network namespace */
+	struct flow flow; /* what is kept of it with the socket */
+};
+
 static __always_inline enum verdict refuse(enum refusal reason,
-					   const struct flow *flow)
+					   const struct dial *dial)
 {
+	const struct flow *flow = &dial->flow;
+
 	count(refusals);
 	report(EVENT_REFUSED, reason, &flow->process, flow->identity,
 	       &flow->destination, flow->netns_cookie);
@@ -31,15 +41,15 @@ static __always_inline bool is_icmp(__u32 protocol)
 }
 
 /* Writes who dials to the socket; false without memory for it. */
-static __always_inline bool tag(struct bpf_sock *sk, struct flow *flow)
+static __always_inline bool tag(const struct dial *dial)
 {
 	struct kept_flow *kept;
 
-	kept = bpf_sk_storage_get(&flows, sk, NULL,
+	kept = bpf_sk_storage_get(&flows, dial->sk, NULL,
 				  BPF_SK_STORAGE_GET_F_CREATE);
 	if (!kept)
 		return false;
-	kept->flow = *flow;
+	kept->flow = dial->flow;
 	read_ids(bpf_get_current_task_btf()->group_leader, &kept->process_ids);
 	return true;
 }
@@ -72,85 +82,82 @@ static __always_inline bool is_managed(const struct flow *flow)
 	return bpf_map_lookup_elem(&destinations, &place);
 }
 
-static __always_inline enum verdict refuse_datagram(const struct flow *flow)
+static __always_inline enum verdict refuse_datagram(const struct dial *dial)
 {
-	bool managed = in_managed_network(&flow->destination);
+	bool managed = in_managed_network(&dial->flow.destination);
 
 	count(datagrams_refused);
 	/* Fail closed: it cannot be held until more is known. */
 	return refuse(managed ? REFUSED_DATAGRAM_MANAGED : REFUSED_DATAGRAM,
-		      flow);
+		      dial);
 }
 
 /* A stream socket of a managed process, to the proxy. */
-static __always_inline enum verdict redirect(struct bpf_sock *sk,
-					     struct flow *flow, bool served)
+static __always_inline enum verdict redirect(struct dial *dial)
 {
-	if (!served) {
+	struct flow *flow = &dial->flow;
+
+	if (!dial->served) {
 		/* Fail closed: the proxy is not here, or not yet, and a
 		 * managed workload never goes out bare. */
 		report(EVENT_UNSERVED, 0, &flow->process, flow->identity,
 		       &flow->destination, flow->netns_cookie);
 		bpf_set_retval(-EHOSTUNREACH);
-		return refuse(REFUSED_NAMESPACE, flow);
+		return refuse(REFUSED_NAMESPACE, dial);
 	}
-	if (sk->bound_dev_if > LOOPBACK_IFINDEX) {
+	if (dial->sk->bound_dev_if > LOOPBACK_IFINDEX) {
+		/* Fail closed: the proxy cannot be reached from there. */
 		bpf_set_retval(-EHOSTUNREACH);
-		return refuse(REFUSED_DEVICE, flow);
+		return refuse(REFUSED_DEVICE, dial);
 	}
 	flow->flags |= FLOW_REDIRECTED;
-	if (!tag(sk, flow))
+	if (!tag(dial))
 		/* Fail closed: the proxy would not know who is calling. */
-		return refuse(REFUSED_NO_MEMORY, flow);
+		return refuse(REFUSED_NO_MEMORY, dial);
 	count(redirects);
 	return REDIRECT;
 }
 
-static __always_inline enum verdict judge_managed(struct bpf_sock *sk,
-						  struct flow *flow,
-						  __u32 protocol, bool served)
+static __always_inline enum verdict judge_managed(struct dial *dial)
 {
-	bool stream = is_stream(protocol);
+	struct flow *flow = &dial->flow;
 
-	if (stream && is_managed(flow))
-		return redirect(sk, flow, served);
+	if (dial->stream && is_managed(flow))
+		return redirect(dial);
 	if (anything_confines() &&
 	    !may_leave(flow->identity, &flow->destination)) {
-		if (!stream)
-			return refuse_datagram(flow);
+		if (!dial->stream)
+			return refuse_datagram(dial);
 		/* The proxy asks, and refuses with the reason. */
 		flow->flags |= FLOW_UNKNOWN_PLACE;
 		count(unknown_places);
-		return redirect(sk, flow, served);
+		return redirect(dial);
 	}
-	tag(sk, flow);
+	tag(dial);
 	return PROCEED;
 }
 
-static __always_inline enum verdict judge_unknown(struct bpf_sock *sk,
-						  struct flow *flow,
-						  __u32 protocol)
+static __always_inline enum verdict judge_unknown(struct dial *dial)
 {
-	bpf_sk_storage_delete(&flows, sk);
+	bpf_sk_storage_delete(&flows, dial->sk);
 	/* Fail closed: it could be a managed process. */
-	if ((is_stream(protocol) && is_managed(flow)) ||
+	if ((dial->stream && is_managed(&dial->flow)) ||
 	    (anything_confines() &&
-	     !may_leave(IDENTITY_UNKNOWN, &flow->destination)))
-		return refuse(REFUSED_UNKNOWN_PROCESS, flow);
+	     !may_leave(IDENTITY_UNKNOWN, &dial->flow.destination)))
+		return refuse(REFUSED_UNKNOWN_PROCESS, dial);
 	return PROCEED;
 }
 
-static __always_inline enum verdict judge_nobody(struct bpf_sock *sk,
-						 struct flow *flow,
-						 __u32 protocol,
-						 struct process_facts *facts)
+static __always_inline enum verdict
+judge_nobody(struct dial *dial, const struct process_facts *facts)
 {
 	/* It may have been somebody when it last connected this. */
-	bpf_sk_storage_delete(&flows, sk);
-	if (is_disowned(facts) && ((is_stream(protocol) && is_managed(flow)) ||
-				   in_managed_network(&flow->destination)))
+	bpf_sk_storage_delete(&flows, dial->sk);
+	if (is_disowned(facts) &&
+	    ((dial->stream && is_managed(&dial->flow)) ||
+	     in_managed_network(&dial->flow.destination)))
 		/* Fail closed: it takes itself for protected. */
-		return refuse(REFUSED_DISOWNED, flow);
+		return refuse(REFUSED_DISOWNED, dial);
 	return PROCEED;
 }
 
@@ -162,16 +169,42 @@ static __always_inline void note_connection(struct process_facts *facts,
 		__sync_fetch_and_or(&facts->connected, how);
 }
 
-/* - flow: blank but for the destination; the rest is filled in. */
+/* By who dials, as far as that is known. */
+static __always_inline enum verdict judge_by_identity(struct dial *dial)
+{
+	struct flow *flow = &dial->flow;
+	struct process_facts *facts = facts_of(&flow->process);
+	enum verdict verdict;
+
+	policy_in_force(&flow->generation);
+	flow->identity = identify_by(facts, &flow->destination, &flow->ids,
+				     &flow->process.image);
+	if (flow->identity == IDENTITY_UNKNOWN)
+		return judge_unknown(dial);
+	if (flow->identity == IDENTITY_NONE)
+		return judge_nobody(dial, facts);
+	if (flow->identity == IDENTITY_UNDECIDED && is_disowned(facts))
+		flow->flags = FLOW_DISOWNED;
+	verdict = judge_managed(dial);
+	if (verdict != REFUSE)
+		note_connection(facts, verdict == REDIRECT ?
+					       CONNECTED_BY_PROXY :
+					       CONNECTED_DIRECTLY);
+	return verdict;
+}
+
 static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 					  struct bpf_sock *sk,
-					  struct flow *flow,
-					  struct agent_settings *agent)
+					  const struct endpoint *destination,
+					  const struct agent_settings *agent)
 {
 	__u32 protocol = ctx->protocol;
-	struct process_facts *facts;
-	enum verdict verdict;
-	bool served;
+	struct dial dial = {
+		.sk = sk,
+		.stream = is_stream(protocol),
+		.flow = { .destination = *destination },
+	};
+	struct flow *flow = &dial.flow;
 
 	flow->process = current_process();
 	if (same_process(&flow->process, &agent->process))
@@ -180,44 +213,28 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 	if (is_icmp(protocol))
 		flow->destination.port = 0; /* Whatever was asked for. */
 	flow->netns_cookie = bpf_get_netns_cookie(ctx);
-	served = is_served(flow->netns_cookie);
-	if (served && flow->destination.port == agent->outbound_port &&
-	    is_stream(protocol) && is_loopback(&flow->destination))
+	dial.served = is_served(flow->netns_cookie);
+	if (dial.served && flow->destination.port == agent->outbound_port &&
+	    dial.stream && is_loopback(&flow->destination))
 		/* Only redirected connections reach the proxy. */
-		return refuse(REFUSED_DIRECT_DIAL, flow);
-
-	facts = facts_of(&flow->process);
-	policy_in_force(&flow->generation);
-	flow->identity = identify_by(facts, &flow->destination, &flow->ids,
-				     &flow->process.image);
-	if (flow->identity == IDENTITY_UNKNOWN)
-		return judge_unknown(sk, flow, protocol);
-	if (flow->identity == IDENTITY_NONE)
-		return judge_nobody(sk, flow, protocol, facts);
-	if (flow->identity == IDENTITY_UNDECIDED && is_disowned(facts))
-		flow->flags = FLOW_DISOWNED;
-	verdict = judge_managed(sk, flow, protocol, served);
-	if (verdict != REFUSE)
-		note_connection(facts, verdict == REDIRECT ?
-					       CONNECTED_BY_PROXY :
-					       CONNECTED_DIRECTLY);
-	return verdict;
+		return refuse(REFUSED_DIRECT_DIAL, &dial);
+	return judge_by_identity(&dial);
 }
 
+/* connect() of IPv4 sockets, that of TCP fast open and of io_uring included;
+ * of TCP, Multipath TCP, UDP, and since Linux 6.1 of ICMP. */
 SEC("cgroup/connect4")
 int connect_ipv4(struct bpf_sock_addr *ctx)
 {
-	struct flow flow = {
-		.destination = endpoint_v4(ctx->user_ip4,
-					   bpf_ntohs(ctx->user_port)),
-	};
+	struct endpoint destination =
+		endpoint_v4(ctx->user_ip4, bpf_ntohs(ctx->user_port));
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
 	enum verdict verdict;
 
 	if (!agent || !sk)
 		return 0; /* Never happens; fail closed all the same. */
-	verdict = judge(ctx, sk, &flow, agent);
+	verdict = judge(ctx, sk, &destination, agent);
 	if (verdict == REDIRECT) {
 		ctx->user_ip4 = V4_LOOPBACK;
 		ctx->user_port = bpf_htons(agent->outbound_port);
@@ -225,18 +242,16 @@ int connect_ipv4(struct bpf_sock_addr *ctx)
 	return verdict != REFUSE;
 }
 
-/* To ::1, also for IPv4-mapped destinations: a socket that is V6ONLY cannot
- * reach ::ffff:127.0.0.1. But a socket bound to an IPv4-mapped address can
- * reach nothing else. */
+/* The same of IPv6 sockets. To ::1, also for IPv4-mapped destinations: a socket
+ * that is V6ONLY cannot reach ::ffff:127.0.0.1. But a socket bound to an
+ * IPv4-mapped address can reach nothing else. */
 SEC("cgroup/connect6")
 int connect_ipv6(struct bpf_sock_addr *ctx)
 {
-	struct flow flow = {
-		.destination = {
-			.address = { ctx->user_ip6[0], ctx->user_ip6[1],
-				     ctx->user_ip6[2], ctx->user_ip6[3] },
-			.port = bpf_ntohs(ctx->user_port),
-		},
+	struct endpoint destination = {
+		.address = { ctx->user_ip6[0], ctx->user_ip6[1],
+			     ctx->user_ip6[2], ctx->user_ip6[3] },
+		.port = bpf_ntohs(ctx->user_port),
 	};
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
@@ -244,7 +259,7 @@ int connect_ipv6(struct bpf_sock_addr *ctx)
 
 	if (!agent || !sk)
 		return 0; /* Never happens; fail closed all the same. */
-	verdict = judge(ctx, sk, &flow, agent);
+	verdict = judge(ctx, sk, &destination, agent);
 	if (verdict == REDIRECT) {
 		bool mapped = sk->src_ip6[2] == V4_MAPPED;
 
@@ -274,6 +289,8 @@ static __always_inline const struct endpoint *apparent_peer(struct bpf_sock *sk)
 	return NULL;
 }
 
+/* getpeername() of the scope (Linux 5.8). What fails here misleads a program's
+ * log, and nobody's traffic. */
 SEC("cgroup/getpeername4")
 int peer_name_ipv4(struct bpf_sock_addr *ctx)
 {

@@ -39,6 +39,8 @@ static __always_inline bool may_send(struct endpoint *destination,
 	return false;
 }
 
+/* sendto() and sendmsg() of UDP sockets to a destination that the call names
+ * (Linux 4.18). Refused with EPERM. */
 SEC("cgroup/sendmsg4")
 int send_ipv4(struct bpf_sock_addr *ctx)
 {

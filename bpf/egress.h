@@ -62,15 +62,3 @@ __noinline bool may_leave(__u32 identity, const struct endpoint *destination)
 	list = bpf_map_lookup_elem(&outbound_lists, &identity);
 	return !list || is_listed(*list, destination);
 }
-
-/* Was a workload until a policy came by which it is none, and has executed
- * nothing since. */
-static __always_inline bool is_disowned(const struct process_facts *facts)
-{
-	__u32 *generation;
-
-	if (!facts || !facts->managed_under)
-		return false;
-	generation = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
-	return !generation || *generation != facts->managed_under;
-}

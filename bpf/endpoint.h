@@ -16,13 +16,14 @@ static __always_inline struct endpoint endpoint_v4(__u32 address, __u16 port)
 	};
 }
 
-#define endpoint_v6(words, number)                                        \
-	(struct endpoint)                                                 \
-	{                                                                 \
-		.address = { (words)[0], (words)[1], (words)[2],          \
-			     (words)[3] },                                \
-		.port = number,                                           \
-	}
+static __always_inline struct endpoint endpoint_v6(const __u32 *words,
+						   __u16 port)
+{
+	return (struct endpoint){
+		.address = { words[0], words[1], words[2], words[3] },
+		.port = port,
+	};
+}
 
 /* For contexts that hold both: read every word first, then choose. Left to
  * itself clang merges the reads of two branches into one at a computed offset,

@@ -71,6 +71,8 @@ static __always_inline void announce(struct task_struct *task,
 		       netns_cookie);
 }
 
+/* Of the whole machine, as the next three (typed tracepoints, which can refuse
+ * nothing): who finds no room is unknown, and refused where it matters. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_executed, struct task_struct *task, int old_pid,
 	     struct linux_binprm *program)

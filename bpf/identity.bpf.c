@@ -23,8 +23,11 @@
 #include "path.h"
 #include "classes.h"
 #include "cgroup.h"
-#include "identity.h"
+#include "facts.h"
+#include "decision.h"
+#include "memo.h"
 #include "standing.h"
+#include "identity.h"
 #include "egress.h"
 
 #include "agent.bpf.c"

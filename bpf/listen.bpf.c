@@ -248,8 +248,8 @@ static __always_inline void close_listener(struct sock *sk)
 		      &place.endpoint, place.netns_cookie);
 }
 
-/* Of all sockets, also of those that are older than the kernel part. One that
- * is accepted is a copy of its listener at first, by cookie and state, and
+/* Of all sockets of the machine (a typed tracepoint: it refuses nothing), also of
+ * those that are older than the kernel part. One that is accepted is a copy of its listener at first, by cookie and state, and
  * leaves that for another state than this. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_changed, struct sock *sk, int old, int new)
@@ -349,6 +349,8 @@ static __always_inline int judge_bind(struct bpf_sock *sk,
 	return 0; /* Fail closed. */
 }
 
+/* bind() of the scope, once the port is the socket's (Linux 4.17). Refused with
+ * EPERM; the kernel gives the port back. */
 SEC("cgroup/post_bind4")
 int bound_ipv4(struct bpf_sock *sk)
 {

@@ -6,7 +6,7 @@
 
 /* What the kernel saw of each process, by tgid; a reader checks the start
  * time. Written: exec.bpf.c; iterate.bpf.c for those that run already. Read:
- * identity.h, the agent. Removed: exec.bpf.c, when the last thread is gone.
+ * facts.h, the agent. Removed: exec.bpf.c, when the last thread is gone.
  * Without room a process is unknown, and processes_lost says so. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -27,7 +27,7 @@ struct {
 } cgroups SEC(".maps");
 
 /* Which class a number belongs to. Written and removed: the agent. Read:
- * identity.h. The same holds for all selector maps. */
+ * classes.h, decision.h. The same holds for all selector maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

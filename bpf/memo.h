@@ -44,17 +44,3 @@ static __always_inline void keep(struct process_facts *facts,
 	memo->identity = decided->identity;
 	__sync_fetch_and_add(&memo->sequence, 1);
 }
-
-/* Whether a decision rests on nothing but the facts and what the memo holds.
- * Groups are not in it. What user space has still to say can only take
- * selectors away that need it, so it changes no decision made without. */
-static __always_inline bool can_be_kept(const struct policy *policy,
-					const struct process_facts *facts,
-					const struct decision_memo *decided)
-{
-	if (decided->identity >= IDENTITY_UNDECIDED ||
-	    (policy->fields & (1U << FIELD_GROUPS)))
-		return false;
-	return !(policy->fields & (1U << FIELD_USER_SPACE)) ||
-	       !user_space_class(decided->generation, facts);
-}

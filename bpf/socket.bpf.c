@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
-/* The one program for everything that happens to TCP sockets of the scope. */
+/* The one program for everything that happens to TCP sockets of the scope. It
+ * refuses nothing: what it finds no room for the proxy, or admit(), refuses. */
 
 SEC("sockops")
 int follow_socket(struct bpf_sock_ops *ctx)

@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0 */
 #pragma once
 
-/* What note_standing() is to a process that opens something, of one that opens
- * nothing at the moment: it may have become a workload since it last did, by a
- * policy or by what user space has answered. Nothing is taken back from whoever
- * stands still. */
-static __always_inline void look_at_standing(struct task_struct *task,
-					     struct process_facts *facts)
-{
-	struct decision_memo memo = {};
-	struct policy *policy = policy_in_force(&memo.generation);
-	struct process_facts *parent;
+/* Who was a workload, and lost that. */
 
-	if (!policy || !policy->fields ||
-	    facts->managed_under == memo.generation)
-		return;
-	read_ids(task, &memo.ids);
-	memo.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
-	if (!recall(facts, &memo, &memo.identity))
-		memo.identity = decide_anew(task, facts, policy, &memo.ids);
-	if (memo.identity == IDENTITY_UNDECIDED && !facts->image) {
-		/* Nobody has asked about a child that does nothing. It runs
-		 * what its parent runs. */
-		parent = facts_of(&facts->parent);
-		if (!parent || parent->managed_under != memo.generation)
-			return;
-		facts->managed_under = memo.generation;
-	} else if (memo.identity != IDENTITY_NONE) {
-		note_standing(facts, memo.identity, memo.generation);
+/* Whoever is a workload by one policy and nobody by the next has lost it by the
+ * policy's doing, and is kept from managed places; see is_disowned(). By one and
+ * the same policy it has shed it itself. */
+static __always_inline void note_standing(struct process_facts *facts,
+					  __u32 identity, __u32 generation)
+{
+	if (identity == IDENTITY_NONE) {
+		if (facts->managed_under == generation)
+			facts->managed_under = 0;
+	} else if (identity < IDENTITY_UNDECIDED) {
+		facts->managed_under = generation;
 	}
+}
+
+/* Was a workload until a policy came by which it is none, and has executed
+ * nothing since. */
+static __always_inline bool is_disowned(const struct process_facts *facts)
+{
+	__u32 *generation;
+
+	if (!facts || !facts->managed_under)
+		return false;
+	generation = bpf_map_lookup_elem(&active_generation, &(__u32){ 0 });
+	return !generation || *generation != facts->managed_under;
 }

@@ -4,7 +4,7 @@
 usage: tidemark audit -o json | audit_chain.py --pid N --client SPIFFE-ID --server SPIFFE-ID
 
 Each link has to name what the one before named: process → SVID serial → client registration → token id → connection →
-decision. Exit code 1 and the missing link where the chain is not whole.
+decision → end. Exit code 1 and the missing link where the chain is not whole.
 """
 
 import argparse
@@ -48,7 +48,13 @@ def chain(records, pid, client, server):
         records, "the decision", "request.inbound", spiffeID=server, peer=client, tokenID=token, connection=connection,
         peerSVIDSerial=serial, decision="allowed",
     )
-    return [process, svid, registration, issued, outbound, inbound, call, decision]
+    end = one(
+        [record for record in records if record["details"].get("process", {}).get("pid") == pid],
+        "its end", "connection.closed", spiffeID=client, peer=server,
+    )
+    if min(end["details"]["traffic"][way] for way in ("bytesFromApplication", "bytesToApplication")) <= 0:
+        raise Broken(f"its end: nothing passed: {end['details']['traffic']}")
+    return [process, svid, registration, issued, outbound, inbound, call, decision, end]
 
 
 def told(record):
@@ -62,6 +68,8 @@ def told(record):
     for key in ("spiffeID", "svidSerial", "clientID", "tokenID", "connection", "peer", "decision"):
         if key in details:
             shown.append(f"{key} {details[key]}")
+    if "traffic" in details:
+        shown.append(", ".join(f"{name} {value}" for name, value in details["traffic"].items()))
     return f"  {record['sequence']:>5}  {record['type']:<20} " + "; ".join(shown)
 
 

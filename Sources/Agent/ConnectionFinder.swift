@@ -35,7 +35,7 @@ package struct ConnectionFinder: Sendable {
         if let direct = await direct(one, other) { return direct }
         if let refusal = refusals.between(one, other) { return await refused(refusal, one, other) }
         throw Problem(
-            error: "connection_unknown",
+            .connectionUnknown,
             message:
                 "no live connection between \(one) and \(other) in a network namespace this agent serves, and none was "
                 + "refused lately; give both ends as one process sees them (ss -tnp), on the host where it runs",

@@ -25,7 +25,7 @@ package struct DraftTrial: Sendable {
         let current = policy.current
         guard let group = await agentGroup() ?? current.snapshot?.identities.first?.agentGroup else {
             throw Problem(
-                error: "agent_group_unknown",
+                .agentGroupUnknown,
                 message: "this agent is not attested yet, so its agent group is not known; see tidemark status --agent")
         }
         var merged = DraftMerge(draft, over: current.snapshot?.identities ?? [], of: group)

@@ -65,7 +65,7 @@ extension ExecImage {
 
     private static func unusable(_ file: String, _ reason: String) -> Problem {
         Problem(
-            error: "interpreter_unusable",
+            .interpreterUnusable,
             message: "\(file) cannot be executed: \(reason); correct its first line, or name the interpreter yourself",
         )
     }

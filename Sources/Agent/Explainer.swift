@@ -30,7 +30,7 @@ package struct Explainer: Sendable {
     package func explain(pid: Int32) async throws(Problem) -> Explanation {
         guard let found = await inspection.inspect(pid: pid) else {
             throw Problem(
-                error: "process_unknown",
+                .processUnknown,
                 message:
                     "nothing is known of process \(pid): it has ended, or never was; a pid counts in the host's own PID "
                     + "namespace, and where the table of processes was full (tidemark status --agent) restart the process",

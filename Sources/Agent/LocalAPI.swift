@@ -88,7 +88,7 @@ package struct LocalAPI: Sendable {
 
     private static func pid(of request: Request) throws(Problem) -> Int32 {
         guard let text = request.uri.queryParameters["pid"], let pid = Int32(text), pid > 0 else {
-            throw Problem(error: "pid_invalid", message: "give the process as ?pid=N, N above 0")
+            throw Problem(.pidInvalid, message: "give the process as ?pid=N, N above 0")
         }
         return pid
     }
@@ -97,7 +97,7 @@ package struct LocalAPI: Sendable {
         let text = request.uri.queryParameters[Substring(name)].map(String.init) ?? ""
         guard let endpoint = InternetEndpoint(parsing: text) else {
             throw Problem(
-                error: "endpoint_invalid",
+                .endpointInvalid,
                 message: "\(name): expected address:port or [v6-address]:port, found \"\(text)\"")
         }
         return endpoint
@@ -109,7 +109,7 @@ package struct LocalAPI: Sendable {
             return try WireCoding.decoder().decode(Question.self, from: Data(bytes.readableBytesView))
         } catch {
             throw Problem(
-                error: "body_invalid",
+                .bodyInvalid,
                 message: "the question cannot be read: \(error); are tidemark and tidemarkd of the same version?")
         }
     }
@@ -117,7 +117,7 @@ package struct LocalAPI: Sendable {
     private static func answer<Value: Encodable>(_ body: () async throws(Problem) -> Value) async throws -> Response {
         let value: Value
         do throws(Problem) { value = try await body() } catch {
-            return try json(error, status: error.error.hasSuffix("_unknown") ? .notFound : .badRequest)
+            return try json(error, status: error.status)
         }
         return try json(value, status: .ok)
     }

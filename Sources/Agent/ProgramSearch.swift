@@ -12,7 +12,7 @@ struct ProgramSearch {
     /// - Returns: the path that would be given to the kernel.
     func find(_ command: [String]) throws(Problem) -> String {
         guard let word = command.first, !word.isEmpty else {
-            throw Problem(error: "command_missing", message: "--exec is followed by a command, found none")
+            throw Problem(.commandMissing, message: "--exec is followed by a command, found none")
         }
         guard !word.contains("/") else { return try check(word) }
         let places = caller.searchPath.split(separator: ":", omittingEmptySubsequences: false)
@@ -22,7 +22,7 @@ struct ProgramSearch {
         // Like EACCES: one that may not be executed is told of only where no other is found.
         if let (path, status) = found.first { throw Self.refused(path, status, caller) }
         throw Problem(
-            error: "program_not_found",
+            .programNotFound,
             message:
                 "\(word) is in none of the folders of PATH (\(caller.searchPath)); give its path, or set PATH as the "
                 + "process would have it",
@@ -32,7 +32,7 @@ struct ProgramSearch {
     private func check(_ path: String) throws(Problem) -> String {
         guard let status = FileOnDisk(caller.absolute(path)) else {
             throw Problem(
-                error: "program_not_found",
+                .programNotFound,
                 message:
                     "there is no file \(caller.absolute(path)); check the path, or set --cwd to where it is relative to",
             )
@@ -43,7 +43,7 @@ struct ProgramSearch {
 
     private static func refused(_ path: String, _ status: FileOnDisk, _ caller: Caller) -> Problem {
         Problem(
-            error: "program_not_executable",
+            .programNotExecutable,
             message: "\(caller.absolute(path)) \(status.objection(to: caller)); \(status.remedy)")
     }
 }

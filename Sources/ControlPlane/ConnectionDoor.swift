@@ -9,10 +9,10 @@ import Synchronization
 /// Who is let in at one listener, and who has to go for it: ``SlotShares``, with the connections that it names.
 ///
 /// Those that have proven nothing hold a tenth of the slots together; agents always find a place, as no holder gets
-/// more than is left for the others.
+/// more than is left for the others, and who comes from where one proved itself lately goes before strangers.
 final class ConnectionDoor: Sendable {
     /// Where a stranger comes from.
-    struct Source: Hashable, Sendable {
+    struct Source: SlotSource {
         /// An IPv4 address, or the first 64 bits of an IPv6 one: who has one has 2^64.
         let bytes: [UInt8]
 
@@ -27,6 +27,9 @@ final class ConnectionDoor: Sendable {
             default: bytes = []
             }
         }
+
+        /// A /24, or a /48.
+        var network: [UInt8] { bytes.count == 4 ? Array(bytes.prefix(3)) : Array(bytes.prefix(6)) }
     }
 
     /// Who holds proven connections.
@@ -59,7 +62,7 @@ final class ConnectionDoor: Sendable {
     func admit(
         strangerFrom source: Source, cut: @escaping @Sendable () -> Void,
     ) throws(SlotRefusal) -> Ticket {
-        try admit(cut) { $0.admit(strangerFrom: source) }
+        try admit(cut) { $0.admit(strangerFrom: source, at: .now) }
     }
 
     func admit(_ holder: Holder, cut: @escaping @Sendable () -> Void) throws(SlotRefusal) -> Ticket {
@@ -93,14 +96,14 @@ final class ConnectionDoor: Sendable {
 
     /// - Returns: why the holder may not have another connection.
     func vouch(_ ticket: Ticket, for holder: Holder) -> SlotRefusal? {
-        let refusal = state.withLock { $0.shares.vouch(ticket, for: holder) }
+        let refusal = state.withLock { $0.shares.vouch(ticket, for: holder, at: .now) }
         if let refusal { tell("a connection of \(holder) was refused: \(refusal)") }
         return refusal
     }
 
     func release(_ ticket: Ticket) {
         state.withLock { state in
-            state.shares.release(ticket)
+            state.shares.release(ticket, at: .now)
             state.cutters[ticket] = nil
         }
     }

@@ -78,6 +78,11 @@ package enum Limits {
         /// The part of all slots that those without a verified certificate, or a known process, may hold together: one in
         /// so many.
         package static let strangersOneIn = 10
+        /// In which one of them that has spoken is not put out for others like it. Two round trips around the world take 0.6 seconds.
+        package static let chance = Duration.seconds(1)
+        /// Addresses without a connection from which somebody has proven who it is within that time: they go before others.
+        package static let knownSources = 8192
+        package static let knownFor = Duration.seconds(3600)
     }
 
     /// What is held, and looked at, of connections to where nobody is known to be managed.

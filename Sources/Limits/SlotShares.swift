@@ -1,17 +1,17 @@
 /// Who holds the connections of a listener, and who has to go when somebody new comes.
 ///
-/// Two rules, whatever the number of holders:
-/// - Strangers, who have proven nothing yet, hold at most a part of all slots together. One who comes when that part is
-///   full takes the place of another: the one that has been silent longest, else the one that spoke first.
+/// Rules, whatever the number of holders:
+/// - Strangers, who have proven nothing yet, hold at most a part of all slots together. One who comes when that part is full takes the
+///   place of another: the one that has been silent longest; else, where some network holds more than its own, that network's
+///   oldest; else the one that spoke first. That one has a second to prove itself: until it is over it stays, and the newcomer goes.
+/// - A stranger from where somebody has proven itself lately takes the place of any that is not, and gives its own to none of these.
 /// - No one holder, stranger's source or proven, may hold more than is left free: alone it gets half of all slots, with
 ///   one other at most a third, and so on, and there is always a place for somebody who holds none.
 ///
-/// Pure bookkeeping; whoever owns the connections closes those that are named. Each call costs constant time, amortized.
-package struct SlotShares<Source: Hashable & Sendable, Holder: Hashable & Sendable>: Sendable {
-    /// One connection's place. Never given twice.
-    package struct Ticket: Hashable, Sendable {
-        fileprivate let number: UInt64
-    }
+/// Pure bookkeeping; whoever owns the connections closes those that are named. Each call costs O(log n), amortized.
+package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Sendable {
+    package typealias Ticket = SlotTicket
+    package typealias Instant = ContinuousClock.Instant
 
     /// What becomes of a connection that asks for a place.
     package enum Admission: Equatable, Sendable {
@@ -20,52 +20,53 @@ package struct SlotShares<Source: Hashable & Sendable, Holder: Hashable & Sendab
         case refused(SlotRefusal)
     }
 
-    private enum Place {
-        case stranger(Source, hasSpoken: Bool)
-        case holder(Holder)
+    private struct Held {
+        let holder: Holder
+        /// Which is known for it.
+        let source: Source?
     }
 
     package let capacity: Int
     package let strangers: Int
     private var next: UInt64 = 0
-    private var places: [Ticket: Place] = [:]
-    private var strangerCount = 0
-    private var bySource: [Source: TicketQueue] = [:]
-    private var silent = TicketQueue()
-    private var spoken = TicketQueue()
+    private var unproven: StrangerSlots<Source>
+    private var proven: [Ticket: Held] = [:]
     private var byHolder: [Holder: Int] = [:]
+    private var known: KnownSources<Source>
 
     /// - Parameters:
     ///   - capacity: connections in all; at least 2.
     ///   - strangersOneIn: strangers hold at most one in so many of them, at least one.
-    package init(capacity: Int, strangersOneIn: Int = Limits.Slots.strangersOneIn) {
+    package init(
+        capacity: Int, strangersOneIn: Int = Limits.Slots.strangersOneIn, chance: Duration = Limits.Slots.chance,
+        knownSources: Int = Limits.Slots.knownSources, knownFor: Duration = Limits.Slots.knownFor,
+    ) {
         self.capacity = max(2, capacity)
         strangers = max(1, self.capacity / max(2, strangersOneIn))
+        unproven = StrangerSlots(capacity: strangers, chance: chance)
+        known = KnownSources(limit: knownSources, duration: knownFor)
     }
 
-    package var count: Int { places.count }
+    package var count: Int { unproven.count + proven.count }
     /// Connections of one holder.
     package func count(of holder: Holder) -> Int { byHolder[holder] ?? 0 }
     /// Connections that have proven nothing yet.
-    package var countOfStrangers: Int { strangerCount }
+    package var countOfStrangers: Int { unproven.count }
 
     /// A connection that has proven nothing, from `source`: an IPv4 address, the /64 of an IPv6 one, or a local uid.
-    package mutating func admit(strangerFrom source: Source) -> Admission {
-        let own = bySource[source]?.count ?? 0
-        let isGreedy = own > 0 && own >= strangers - strangerCount
-        var evicted: Ticket?
-        if isGreedy {
-            evicted = bySource[source]?.first { Self.isStranger(places[$0]) }
-        } else if strangerCount >= strangers {
-            evicted = silent.first { Self.isSilent(places[$0]) } ?? spoken.first { Self.isStranger(places[$0]) }
+    package mutating func admit(strangerFrom source: Source, at now: Instant) -> Admission {
+        let isKnown = known.contains(source, at: now)
+        let evicted: Ticket?
+        switch unproven.room(for: source, isKnown: isKnown, at: now) {
+        case .free: evicted = nil
+        case .of(let ticket): evicted = ticket
+        case .none: return .refused(.crowded)
         }
-        if let evicted { release(evicted) }
+        if let evicted { unproven.remove(evicted) }
         // Holders leave the strangers' part free; only a smaller capacity than tickets could get here.
-        guard places.count < capacity else { return .refused(.full(capacity: capacity)) }
-        let ticket = issue(.stranger(source, hasSpoken: false))
-        strangerCount += 1
-        bySource[source, default: TicketQueue()].append(ticket)
-        silent.append(ticket)
+        guard count < capacity else { return .refused(.full(capacity: capacity)) }
+        let ticket = issue()
+        unproven.insert(ticket, from: source, isKnown: isKnown, at: now)
         return .admitted(ticket, closing: evicted)
     }
 
@@ -73,99 +74,50 @@ package struct SlotShares<Source: Hashable & Sendable, Holder: Hashable & Sendab
     package mutating func admit(_ holder: Holder) -> Admission {
         if let refusal = refusal(of: holder) { return .refused(refusal) }
         byHolder[holder, default: 0] += 1
-        return .admitted(issue(.holder(holder)), closing: nil)
+        let ticket = issue()
+        proven[ticket] = Held(holder: holder, source: nil)
+        return .admitted(ticket, closing: nil)
     }
 
     /// A stranger has sent something: those that have not go before it.
-    package mutating func heard(_ ticket: Ticket) {
-        guard case .stranger(let source, hasSpoken: false)? = places[ticket] else { return }
-        places[ticket] = .stranger(source, hasSpoken: true)
-        silent.removedOne()
-        spoken.append(ticket)
-    }
+    package mutating func heard(_ ticket: Ticket) { unproven.heard(ticket) }
 
     /// A stranger has proven who it is.
     ///
+    /// - Parameter isKnownHence: whether it goes before others when it comes again from there.
     /// - Returns: why that one may not hold another; the connection is still a stranger's then.
-    package mutating func vouch(_ ticket: Ticket, for holder: Holder) -> SlotRefusal? {
-        guard case .stranger? = places[ticket] else { return .gone }
+    package mutating func vouch(
+        _ ticket: Ticket, for holder: Holder, isKnownHence: Bool = true, at now: Instant,
+    ) -> SlotRefusal? {
+        guard let source = unproven.source(of: ticket) else { return .gone }
         if let refusal = refusal(of: holder) { return refusal }
-        forgetStranger(ticket)
-        places[ticket] = .holder(holder)
+        unproven.remove(ticket)
+        if isKnownHence { known.opened(source, at: now) }
+        proven[ticket] = Held(holder: holder, source: isKnownHence ? source : nil)
         byHolder[holder, default: 0] += 1
         return nil
     }
 
     /// The connection is closed. Does nothing for one that was released before.
-    package mutating func release(_ ticket: Ticket) {
-        switch places[ticket] {
-        case .stranger?: forgetStranger(ticket)
-        case .holder(let holder)?:
-            let left = count(of: holder) - 1
-            byHolder[holder] = left > 0 ? left : nil
-        case nil: return
-        }
-        places[ticket] = nil
+    package mutating func release(_ ticket: Ticket, at now: Instant) {
+        unproven.remove(ticket)
+        guard let held = proven.removeValue(forKey: ticket) else { return }
+        let left = count(of: held.holder) - 1
+        byHolder[held.holder] = left > 0 ? left : nil
+        if let source = held.source { known.closed(source, at: now) }
     }
 
     private func refusal(of holder: Holder) -> SlotRefusal? {
         // The strangers' part is never lent out, or there would be no way in.
-        let free = capacity - strangers - (places.count - strangerCount)
+        let free = capacity - strangers - proven.count
         let own = count(of: holder)
         if free <= 0 { return .full(capacity: capacity) }
         return own > 0 && own >= free ? .share(held: own, free: free) : nil
     }
 
-    private mutating func issue(_ place: Place) -> Ticket {
+    private mutating func issue() -> Ticket {
         next += 1
-        let ticket = Ticket(number: next)
-        places[ticket] = place
-        return ticket
-    }
-
-    private mutating func forgetStranger(_ ticket: Ticket) {
-        guard case .stranger(let source, let hasSpoken)? = places[ticket] else { return }
-        strangerCount -= 1
-        places[ticket] = nil
-        bySource[source]?.removedOne()
-        if bySource[source]?.count == 0 { bySource[source] = nil }
-        if hasSpoken { spoken.removedOne() } else { silent.removedOne() }
-        let places = places
-        silent.compact { Self.isSilent(places[$0]) }
-        spoken.compact { Self.isStranger(places[$0]) }
-        bySource[source]?.compact { Self.isStranger(places[$0]) }
-    }
-
-    private static func isStranger(_ place: Place?) -> Bool {
-        if case .stranger? = place { true } else { false }
-    }
-
-    private static func isSilent(_ place: Place?) -> Bool {
-        if case .stranger(_, hasSpoken: false)? = place { true } else { false }
-    }
-
-    /// Tickets in the order they came. Those that left are skipped, and taken out once they are the greater part.
-    private struct TicketQueue: Sendable {
-        private var tickets: [Ticket] = []
-        private var head = 0
-        /// Of those that are still there.
-        private(set) var count = 0
-
-        mutating func append(_ ticket: Ticket) {
-            tickets.append(ticket)
-            count += 1
-        }
-
-        mutating func removedOne() { count -= 1 }
-
-        func first(where isThere: (Ticket) -> Bool) -> Ticket? { tickets[head...].first(where: isThere) }
-
-        mutating func compact(_ isThere: (Ticket) -> Bool) {
-            while head < tickets.count, !isThere(tickets[head]) { head += 1 }
-            guard tickets.count > 16, tickets.count > 2 * count else { return }
-            tickets = tickets[head...].filter(isThere)
-            head = 0
-        }
+        return Ticket(number: next)
     }
 }
 
@@ -176,6 +128,8 @@ package enum SlotRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     case share(held: Int, free: Int)
     /// It was closed to make room.
     case gone
+    /// So many came at once that have proven nothing, that those before it have not had their chance.
+    case crowded
 
     package var description: String {
         switch self {
@@ -183,6 +137,8 @@ package enum SlotRefusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .share(let held, let free):
             "it holds \(held) connections already and \(free) are left for everybody; close some, or raise the limit"
         case .gone: "the connection was closed to make room for others before it proved who it is"
+        case .crowded:
+            "as many connections as may have proven nothing yet have come within moments; try again, or raise the limit"
         }
     }
 }

@@ -8,8 +8,11 @@ import Synchronization
 /// Shares as ``SlotShares`` has them. A stranger that has to go is cut.
 final class ConnectionSlots: Sendable {
     /// Where a connection comes from that has proven nothing: an IPv4 address, or the first 64 bits of an IPv6 one.
-    struct Source: Hashable, Sendable {
+    struct Source: SlotSource {
         let bytes: [UInt8]
+
+        /// A /24, or a /48.
+        var network: [UInt8] { bytes.count == 4 ? Array(bytes.prefix(3)) : Array(bytes.prefix(6)) }
     }
 
     /// To whom a connection is accounted.
@@ -97,7 +100,7 @@ final class ConnectionSlots: Sendable {
 
     /// Counts an incoming connection in, in the place of another stranger's where that has to go.
     func admit(strangerFrom source: Source, in network: UInt64) throws(SlotRefusal) -> Connection {
-        try admit(in: network, from: source) { $0.admit(strangerFrom: source) }
+        try admit(in: network, from: source) { $0.admit(strangerFrom: source, at: .now) }
     }
 
     /// Counts an outgoing connection in, of which it is not known yet whose it is, but the user.
@@ -133,9 +136,10 @@ final class ConnectionSlots: Sendable {
         let refusal: SlotRefusal? = state.withLock { state in
             let ticket = connection.ticket.withLock { $0 }
             guard state.strangers.removeValue(forKey: ticket) != nil else { return .gone }
-            if case .none = state.shares.vouch(ticket, for: holder) { return nil }
+            let isPeer = if case .peer = holder { true } else { false }
+            if case .none = state.shares.vouch(ticket, for: holder, isKnownHence: isPeer, at: .now) { return nil }
             // No stranger: undecided until now. Where its owner has no place for it, it has none at all.
-            state.shares.release(ticket)
+            state.shares.release(ticket, at: .now)
             switch state.shares.admit(holder) {
             case .admitted(let next, _):
                 connection.ticket.withLock { $0 = next }
@@ -149,7 +153,7 @@ final class ConnectionSlots: Sendable {
     private func release(_ connection: Connection) {
         state.withLock { state in
             let ticket = connection.ticket.withLock { $0 }
-            state.shares.release(ticket)
+            state.shares.release(ticket, at: .now)
             state.strangers[ticket] = nil
             let left = (state.networks[connection.network] ?? 0) - 1
             state.networks[connection.network] = left > 0 ? left : nil

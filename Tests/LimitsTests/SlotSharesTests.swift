@@ -4,7 +4,20 @@ import Testing
 
 @Suite("Shares of connections")
 struct SlotSharesTests {
-    typealias Shares = SlotShares<String, String>
+    typealias Shares = SlotShares<Address, String>
+
+    /// `network.host`, or a network with one host.
+    struct Address: SlotSource, ExpressibleByStringInterpolation {
+        let text: String
+
+        init(stringLiteral text: String) { self.text = text }
+
+        var network: String {
+            text.split(separator: ".").dropLast().joined(separator: ".") + (text.contains(".") ? "" : text)
+        }
+    }
+
+    private let start = ContinuousClock.now
 
     private func ticket(_ admission: Shares.Admission) throws -> Shares.Ticket {
         guard case .admitted(let ticket, _) = admission else {
@@ -15,22 +28,22 @@ struct SlotSharesTests {
 
     @Test func `strangers never hold more than their part`() {
         var shares = Shares(capacity: 100)
-        for number in 0..<1000 { _ = shares.admit(strangerFrom: "10.0.0.\(number)") }
+        for number in 0..<1000 { _ = shares.admit(strangerFrom: "10.0.0.\(number)", at: start) }
         #expect(shares.countOfStrangers == 10)
         #expect(shares.count == 10)
     }
 
     @Test func `the stranger that has been silent longest goes first`() throws {
         var shares = Shares(capacity: 30)
-        let first = try ticket(shares.admit(strangerFrom: "a"))
-        let second = try ticket(shares.admit(strangerFrom: "b"))
-        let third = try ticket(shares.admit(strangerFrom: "c"))
+        let first = try ticket(shares.admit(strangerFrom: "a", at: start))
+        let second = try ticket(shares.admit(strangerFrom: "b", at: start))
+        let third = try ticket(shares.admit(strangerFrom: "c", at: start))
         shares.heard(first)
-        guard case .admitted(_, closing: second) = shares.admit(strangerFrom: "d") else {
+        guard case .admitted(_, closing: second) = shares.admit(strangerFrom: "d", at: start) else {
             Issue.record("the second stranger stays")
             return
         }
-        guard case .admitted(_, closing: third) = shares.admit(strangerFrom: "e") else {
+        guard case .admitted(_, closing: third) = shares.admit(strangerFrom: "e", at: start) else {
             Issue.record("the third stranger stays")
             return
         }
@@ -38,23 +51,28 @@ struct SlotSharesTests {
 
     @Test func `where all have spoken the one that spoke first goes`() throws {
         var shares = Shares(capacity: 20)
-        let first = try ticket(shares.admit(strangerFrom: "a"))
-        let second = try ticket(shares.admit(strangerFrom: "b"))
+        let first = try ticket(shares.admit(strangerFrom: "a", at: start))
+        let second = try ticket(shares.admit(strangerFrom: "b", at: start))
         shares.heard(second)
         shares.heard(first)
-        guard case .admitted(_, closing: let closed) = shares.admit(strangerFrom: "c") else { throw SlotRefusal.gone }
+        #expect(shares.admit(strangerFrom: "c", at: start + .milliseconds(999)) == .refused(.crowded))
+        guard case .admitted(_, closing: let closed) = shares.admit(strangerFrom: "c", at: start + .seconds(1)) else {
+            throw SlotRefusal.gone
+        }
         #expect(closed == second)
     }
 
     @Test func `one source of many connections displaces its own, not those of others`() throws {
         var shares = Shares(capacity: 100)
-        let honest = try ticket(shares.admit(strangerFrom: "honest"))
+        let honest = try ticket(shares.admit(strangerFrom: "honest", at: start))
         var closed: [Shares.Ticket] = []
         for _ in 0..<1000 {
-            if case .admitted(_, closing: let gone?) = shares.admit(strangerFrom: "flood") { closed.append(gone) }
+            if case .admitted(_, closing: let gone?) = shares.admit(strangerFrom: "flood", at: start) {
+                closed.append(gone)
+            }
         }
         #expect(!closed.contains(honest))
-        #expect(shares.vouch(honest, for: "agent") == nil)
+        #expect(shares.vouch(honest, for: "agent", at: start) == nil)
     }
 
     @Test func `a holder gets half of what there is, and others find a place always`() {
@@ -72,26 +90,26 @@ struct SlotSharesTests {
 
     @Test func `strangers cannot keep a proven one out, however many they are`() throws {
         var shares = Shares(capacity: 50)
-        for number in 0..<10_000 { _ = shares.admit(strangerFrom: "\(number)") }
-        let agent = try ticket(shares.admit(strangerFrom: "agent's host"))
-        #expect(shares.vouch(agent, for: "agent") == nil)
+        for number in 0..<10_000 { _ = shares.admit(strangerFrom: "\(number)", at: start) }
+        let agent = try ticket(shares.admit(strangerFrom: "agent's host", at: start))
+        #expect(shares.vouch(agent, for: "agent", at: start) == nil)
         #expect(shares.count(of: "agent") == 1)
     }
 
     @Test func `a place that was taken away cannot be vouched for`() throws {
         var shares = Shares(capacity: 2)
-        let first = try ticket(shares.admit(strangerFrom: "a"))
-        _ = shares.admit(strangerFrom: "b")
-        #expect(shares.vouch(first, for: "agent") == .gone)
+        let first = try ticket(shares.admit(strangerFrom: "a", at: start))
+        _ = shares.admit(strangerFrom: "b", at: start)
+        #expect(shares.vouch(first, for: "agent", at: start) == .gone)
     }
 
     @Test func `what is released is counted once`() throws {
         var shares = Shares(capacity: 10)
-        let stranger = try ticket(shares.admit(strangerFrom: "a"))
+        let stranger = try ticket(shares.admit(strangerFrom: "a", at: start))
         let holder = try ticket(shares.admit("workload"))
         for _ in 0..<3 {
-            shares.release(stranger)
-            shares.release(holder)
+            shares.release(stranger, at: start)
+            shares.release(holder, at: start)
         }
         #expect(shares.count == 0)
         #expect(shares.countOfStrangers == 0)
@@ -99,41 +117,90 @@ struct SlotSharesTests {
     }
 
     /// Against a slow and plain reading of the rules.
-    @Test(arguments: 0..<40) func `random comings and goings keep every promise`(_ seed: UInt64) throws {
+    @Test(arguments: 0..<20) func `random comings and goings keep every promise`(_ seed: UInt64) {
         var random = SplitMix(state: seed)
-        var shares = Shares(capacity: 40)
-        var alive: [Shares.Ticket] = []
-        for _ in 0..<2000 {
-            switch UInt64.random(in: 0..<10, using: &random) {
-            case 0..<4:
-                let admission = shares.admit(strangerFrom: "\(UInt64.random(in: 0..<6, using: &random))")
-                guard case .admitted(let ticket, let closing) = admission else { throw SlotRefusal.gone }
-                if let closing {
-                    #expect(alive.contains(closing))
-                    alive.removeAll { $0 == closing }
+        var shares = Shares(capacity: 80)
+        var plain = PlainReading()
+        var now = start
+        for _ in 0..<1000 {
+            now += .milliseconds(Int.random(in: 0..<200, using: &random))
+            let some = plain.strangers.keys.randomElement(using: &random)
+            switch Int.random(in: 0..<12, using: &random) {
+            case 0..<6:
+                let host = Int.random(in: 0..<40, using: &random)
+                let source: Address = "\(host % 10).\(host)"
+                plain.check(shares.admit(strangerFrom: source, at: now), from: source, shares.strangers, at: now)
+            case 6:
+                if case .admitted(let ticket, nil) = shares.admit("\(Int.random(in: 0..<4, using: &random))") {
+                    plain.proven[ticket] = "local"
                 }
-                alive.append(ticket)
-            case 4..<6:
-                if case .admitted(let ticket, nil) = shares.admit("\(UInt64.random(in: 0..<4, using: &random))") {
-                    alive.append(ticket)
-                }
-            case 6: if let ticket = alive.randomElement(using: &random) { shares.heard(ticket) }
-            case 7: if let ticket = alive.randomElement(using: &random) { _ = shares.vouch(ticket, for: "v") }
+            case 7, 8:
+                if let some { shares.heard(some) }
+                if let some { plain.strangers[some]?.hasSpoken = true }
+            case 9: if let some, shares.vouch(some, for: "v", at: now) == nil { plain.prove(some) }
             default:
-                if let ticket = alive.randomElement(using: &random) {
-                    shares.release(ticket)
-                    alive.removeAll { $0 == ticket }
-                }
+                let gone = some ?? plain.proven.keys.randomElement(using: &random)
+                if let gone { shares.release(gone, at: now) }
+                if let gone { plain.release(gone, at: now) }
             }
-            #expect(shares.count == alive.count)
+            #expect(shares.count == plain.strangers.count + plain.proven.count)
             #expect(shares.count <= shares.capacity)
-            #expect(shares.countOfStrangers <= shares.strangers)
+            #expect(shares.countOfStrangers == plain.strangers.count && plain.strangers.count <= shares.strangers)
         }
     }
 }
 
+/// What the rules say, without any thought of cost.
+private struct PlainReading {
+    typealias Shares = SlotSharesTests.Shares
+
+    struct Stranger {
+        let source: SlotSharesTests.Address
+        let isKnown: Bool
+        let since: Shares.Instant
+        var hasSpoken = false
+    }
+
+    var strangers: [SlotTicket: Stranger] = [:]
+    var proven: [SlotTicket: SlotSharesTests.Address] = [:]
+    private var left: [SlotSharesTests.Address: Shares.Instant] = [:]
+
+    mutating func check(
+        _ admission: Shares.Admission, from source: SlotSharesTests.Address, _ most: Int, at now: Shares.Instant,
+    ) {
+        let isKnown = proven.values.contains(source) || left[source].map { $0 + Limits.Slots.knownFor > now } ?? false
+        let own = strangers.values.count { $0.source == source }
+        let isGreedy = own > 0 && own >= most - strangers.count
+        switch admission {
+        case .admitted(let ticket, let closing):
+            if let gone = closing.flatMap({ strangers.removeValue(forKey: $0) }) {
+                #expect(isGreedy || strangers.count + 1 == most)
+                #expect(!isGreedy || gone.source == source)
+                #expect(isGreedy || isKnown || !gone.isKnown, "who is known does not go for one that is not")
+            } else {
+                #expect(closing == nil, "only strangers go")
+            }
+            strangers[ticket] = Stranger(source: source, isKnown: isKnown, since: now)
+        case .refused:
+            let like = strangers.values.filter { $0.isKnown == isKnown }
+            #expect(isGreedy || strangers.count == most)
+            #expect(isGreedy || like.allSatisfy { $0.hasSpoken || isKnown })
+            let hasNewOne = strangers.values.contains { now - $0.since < Limits.Slots.chance }
+            #expect(hasNewOne || strangers.values.allSatisfy { $0.isKnown && !isKnown })
+            #expect(isGreedy || !isKnown || like.count == most, "who is known goes before all others")
+        }
+    }
+
+    mutating func prove(_ ticket: SlotTicket) { proven[ticket] = strangers.removeValue(forKey: ticket)?.source }
+
+    mutating func release(_ ticket: SlotTicket, at now: Shares.Instant) {
+        strangers[ticket] = nil
+        if let source = proven.removeValue(forKey: ticket) { left[source] = now }
+    }
+}
+
 /// Steele, Lea and Flood's generator: the same numbers each time.
-private struct SplitMix: RandomNumberGenerator {
+struct SplitMix: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {

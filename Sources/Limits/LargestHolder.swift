@@ -1,5 +1,5 @@
 /// How much each of many holds, and who holds most. A change takes O(log n), amortized.
-struct LargestHolder<Holder: Hashable & Sendable>: Sendable {
+package struct LargestHolder<Holder: Hashable & Sendable>: Sendable {
     private struct Entry {
         let amount: Int
         let holder: Holder
@@ -10,12 +10,14 @@ struct LargestHolder<Holder: Hashable & Sendable>: Sendable {
     /// what it holds: one that is too great is set right when it comes up.
     private var heap: [Entry] = []
 
+    package init() {}
+
     /// Of those that hold anything.
-    var count: Int { amounts.count }
+    package var count: Int { amounts.count }
 
-    subscript(holder: Holder) -> Int { amounts[holder] ?? 0 }
+    package subscript(holder: Holder) -> Int { amounts[holder] ?? 0 }
 
-    mutating func add(_ amount: Int, to holder: Holder) {
+    package mutating func add(_ amount: Int, to holder: Holder) {
         let now = self[holder] + amount
         amounts[holder] = now > 0 ? now : nil
         guard amount > 0 else { return }
@@ -25,7 +27,7 @@ struct LargestHolder<Holder: Hashable & Sendable>: Sendable {
     }
 
     /// nil: nobody holds anything.
-    mutating func largest() -> (holder: Holder, amount: Int)? {
+    package mutating func largest() -> (holder: Holder, amount: Int)? {
         while let top = heap.first {
             let amount = self[top.holder]
             if amount == top.amount { return (top.holder, amount) }

@@ -126,10 +126,12 @@ struct AuditBacklog: Sendable {
 }
 
 extension AgentAuditEvent {
-    /// Who made it happen: of what came in the peer, of everything else the local workload; nil where neither has proven anything.
+    /// Who made it happen: of what came in the peer, of everything else the local workload; nil where that one has proven nothing.
     var cause: SPIFFEID? {
         switch type {
         case .connectionInbound, .requestInbound: peer
+        // Without a process it came in; or it went out, and the process has ended.
+        case .connectionClosed where process == nil: peer
         default: spiffeID
         }
     }

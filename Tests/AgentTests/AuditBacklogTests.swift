@@ -32,6 +32,7 @@ import Testing
             var call = AgentAuditEvent(time: .now, type: .connectionInbound, spiffeID: Self.id("victim"))
             call.reason = "in \(round)"
             queue.add(call)
+            queue.add(AgentAuditEvent(time: .now, type: .connectionClosed, spiffeID: Self.id("victim"), reason: "over"))
             if round % 100 == 0 { queue.add(Self.event(of: "victim")) }
         }
         #expect(Self.numbers(of: "victim", in: queue).count == 10)

@@ -117,7 +117,9 @@ let everything: [Target] = [
     tests(
         "ProxyTests",
         [
-            "Proxy", "Gateway", "SPIFFE", "Workloads", nio, nioHTTP1, nioPosix, nioSSL, x509, crypto, logging,
+            "Limits", "Proxy", "Handshake", "Gateway", "SPIFFE", "Workloads", nio, nioHTTP1, nioPosix, nioSSL, x509,
+            crypto,
+            logging,
         ],
     ),
     tests(

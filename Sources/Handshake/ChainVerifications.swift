@@ -15,11 +15,11 @@ package final class ChainVerifications: Sendable {
         let verify: @Sendable () -> Result<VerifiedPeer, SVIDError>
         let done: @Sendable (Result<VerifiedPeer, SVIDError>) -> Void
 
-        func run() { done(isWanted() ? verify() : .failure(.abandoned)) }
     }
 
     private struct Waiting {
         var running = 0
+        var abandoned = 0
         var jobs: [Job] = []
         var head = 0
 
@@ -39,6 +39,11 @@ package final class ChainVerifications: Sendable {
     package init(atOnce: Int = Limits.CertificateChain.verificationsAtOnce) {
         self.atOnce = atOnce
     }
+
+    /// How many wait for their turn.
+    package var waitingCount: Int { waiting.withLock { $0.jobs.count - $0.head } }
+    /// How many were not verified, as their connection had closed by then.
+    package var abandoned: Int { waiting.withLock { $0.abandoned } }
 
     /// - Parameters:
     ///   - presented: leaf first, as NIOSSL has it; on the connection's event loop.
@@ -79,6 +84,11 @@ package final class ChainVerifications: Sendable {
         if starts { threads.async { self.work() } }
     }
 
+    private func abandon(_ job: Job) {
+        waiting.withLock { $0.abandoned += 1 }
+        job.done(.failure(.abandoned))
+    }
+
     private func work() {
         while true {
             let job = waiting.withLock { waiting in
@@ -87,7 +97,7 @@ package final class ChainVerifications: Sendable {
                 return next
             }
             guard let job else { return }
-            job.run()
+            if job.isWanted() { job.done(job.verify()) } else { abandon(job) }
         }
     }
 }

@@ -25,7 +25,7 @@ package final class LoopbackProxy: Service {
 
     private typealias Accepted = ServedNetworks.Accepted
 
-    private let environment: ProxyEnvironment
+    let environment: ProxyEnvironment
     private let group: MultiThreadedEventLoopGroup
     private let networks: ServedNetworks
 

@@ -182,6 +182,7 @@ actor OutboundConnection {
             to: flow.destination, in: network.network, on: eventLoop, within: environment.limits.connect,
         )
         let channel = try await ProxyChannel.adopt(descriptor, tls: tls, check: check, on: eventLoop)
+        channel.closeFuture.whenComplete { _ in check.abandon() }
         do {
             connection.note {
                 $0.connection = JournalEntry.name(client: channel.localAddress, server: channel.remoteAddress)

@@ -56,10 +56,12 @@ final class Wire: Sendable {
         beforeConnect: @escaping @Sendable (UInt16) -> Void = { _ in },
     ) async throws -> Wire {
         let inbox = Inbox()
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let made = Mutex<(any Channel)?>(nil)
+        let bootstrap = try ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(to: SocketAddress(ipAddress: address.protocol == .inet6 ? "::1" : "127.0.0.1", port: 0))
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
+                made.withLock { $0 = channel }
                 beforeConnect(UInt16(channel.localAddress?.port ?? 0))
                 return channel.eventLoop.makeCompletedFuture {
                     if let records { try channel.pipeline.syncOperations.addHandler(records) }
@@ -73,8 +75,14 @@ final class Wire: Sendable {
                     try channel.pipeline.syncOperations.addHandler(Collector(inbox))
                 }
             }
-            .connect(to: address).get()
-        return Wire(channel, inbox, in: world)
+        do {
+            return Wire(try await bootstrap.connect(to: address).get(), inbox, in: world)
+        } catch let error as IOError where error.errnoCode == ECONNRESET {
+            // It was accepted, and reset before this thread had looked that it is connected.
+            guard let channel = made.withLock({ $0 }) else { throw error }
+            inbox.state.withLock { $0.end = .reset }
+            return Wire(channel, inbox, in: world)
+        }
     }
 
     func send(_ text: String) async throws { try await send(Array(text.utf8)) }
@@ -88,7 +96,13 @@ final class Wire: Sendable {
     func reset() async throws {
         guard let options = channel as? any SocketOptionProvider else { return }
         try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
-        try await channel.close()
+        let channel = channel
+        try await channel.eventLoop.submit {
+            // From in front of TLS, which would first say goodbye.
+            let tls = try? channel.pipeline.syncOperations.context(handlerType: NIOSSLClientHandler.self)
+            if let tls { tls.close(promise: nil) } else { channel.close(promise: nil) }
+        }.get()
+        try await channel.closeFuture.get()
     }
 
     /// Everything up to and including `text`, taken out of the inbox.

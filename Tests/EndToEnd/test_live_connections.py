@@ -183,6 +183,18 @@ def test_a_narrowed_selector_of_a_listener_cuts_what_it_let_in(scene):
     assert cut["reason"] == f"{DOMAIN}{WORKLOAD} does not listen there any more"
 
 
+def test_who_was_connected_to_a_server_before_it_was_a_workload_is_cut(scene):
+    serve_nobodys(scene, UNMANAGED, "answer.py")
+    nobody = scene.script("nobody.py", "keeper.py")
+    keeper = keeps(scene, nobody, port=UNMANAGED)
+    command = f"{PYTHON} {scene.script(f'plain{UNMANAGED}.py', 'answer.py')} {UNMANAGED}"
+    # Another server's identity is nothing to it.
+    scene.apply(identity("another", {"process:uid": 1099, "process:cmdline": command + "0"}))
+    assert keeper.tell("say") == "echo hello"
+    scene.apply(identity("late", {"process:uid": 1099, "process:cmdline": command}))
+    keeper.loses_it()
+
+
 def test_a_server_that_closes_its_listener_keeps_what_it_let_in(scene):
     """As one does that ends, or that takes one connection; policies that concern others come meanwhile."""
     serve(scene, "once")

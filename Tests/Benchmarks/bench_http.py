@@ -3,7 +3,7 @@
 usage: bench_http.py FOLDER [--json FILE]
 
 In FOLDER: plain, managed (http_load.py's objects, one a round); off, unmanaged, with, direct, redirected (connect_load.py's medians,
-one a round); exec.json, connect.json (bpf_costs.py's objects); memory.json (megabytes by program).
+one a round); cuts (cut_load.py's milliseconds); exec.json, connect.json (bpf_costs.py's objects); memory.json (megabytes by program).
 """
 
 import argparse
@@ -13,8 +13,9 @@ import statistics
 
 from bench_report import Report
 
-# What the agents may add to a tool call, and hold in memory; see docs/performance.md.
+# What the agents may add to a tool call, take until they cut, and hold in memory; see docs/performance.md.
 P50_RATIO = 3
+CUT = 100  # ms
 MEMORY = {"server": 80, "agent-a": 60, "agent-b": 60}  # MB
 CONNECTS = (
     ("off", "connect(), hooks off"), ("unmanaged", "connect(), a process without identity"),
@@ -40,6 +41,12 @@ def connects(report, folder):
         report.row(what, "us", [float(line) for line in (folder / name).read_text().split()])
 
 
+def cuts(report, folder):
+    times = [float(line) for line in (folder / "cuts").read_text().split()]
+    report.row("execve() to the reset of a connection", "ms", times, at_most=CUT)
+    report.row("execve() to the reset of a connection, slowest", "ms", [max(times)], at_most=CUT)
+
+
 def programs(report, folder):
     for kind in ("exec", "connect"):
         for name, cost in json.loads((folder / f"{kind}.json").read_text()).items():
@@ -58,7 +65,7 @@ def main():
     parser.add_argument("--json", metavar="FILE")
     asked = parser.parse_args()
     report = Report({})
-    for part in (http, connects, programs, memory):
+    for part in (http, connects, cuts, programs, memory):
         part(report, asked.folder)
     report.complete = True
     print(report.table())

@@ -94,7 +94,7 @@ report(__u32 kind, __u32 reason, const struct process_key *process,
 	}
 	if (kind == EVENT_IDENTIFIED)
 		event = bpf_ringbuf_reserve(&notices, sizeof(*event), 0);
-	else if (is_within_share())
+	else if (is_within_share(kind))
 		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		if (kind == EVENT_IDENTIFIED)

@@ -193,19 +193,16 @@ static __always_inline enum verdict judge_by_identity(struct dial *dial)
 	return verdict;
 }
 
+/* - dial: blank but for the destination and the socket; filled in here, as there
+ *   is no room on the stack for two of them. */
 static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
-					  struct bpf_sock *sk,
-					  const struct endpoint *destination,
+					  struct dial *dial,
 					  const struct agent_settings *agent)
 {
 	__u32 protocol = ctx->protocol;
-	struct dial dial = {
-		.sk = sk,
-		.stream = is_stream(protocol),
-		.flow = { .destination = *destination },
-	};
-	struct flow *flow = &dial.flow;
+	struct flow *flow = &dial->flow;
 
+	dial->stream = is_stream(protocol);
 	flow->process = current_process();
 	if (same_process(&flow->process, &agent->process))
 		return PROCEED;
@@ -213,12 +210,12 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 	if (is_icmp(protocol))
 		flow->destination.port = 0; /* Whatever was asked for. */
 	flow->netns_cookie = bpf_get_netns_cookie(ctx);
-	dial.served = is_served(flow->netns_cookie);
-	if (dial.served && flow->destination.port == agent->outbound_port &&
-	    dial.stream && is_loopback(&flow->destination))
+	dial->served = is_served(flow->netns_cookie);
+	if (dial->served && flow->destination.port == agent->outbound_port &&
+	    dial->stream && is_loopback(&flow->destination))
 		/* Only redirected connections reach the proxy. */
-		return refuse(REFUSED_DIRECT_DIAL, &dial);
-	return judge_by_identity(&dial);
+		return refuse(REFUSED_DIRECT_DIAL, dial);
+	return judge_by_identity(dial);
 }
 
 /* connect() of IPv4 sockets, that of TCP fast open and of io_uring included;
@@ -226,15 +223,18 @@ static __always_inline enum verdict judge(struct bpf_sock_addr *ctx,
 SEC("cgroup/connect4")
 int connect_ipv4(struct bpf_sock_addr *ctx)
 {
-	struct endpoint destination =
-		endpoint_v4(ctx->user_ip4, bpf_ntohs(ctx->user_port));
+	struct dial dial = {
+		.flow.destination = endpoint_v4(ctx->user_ip4,
+						bpf_ntohs(ctx->user_port)),
+	};
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
 	enum verdict verdict;
 
 	if (!agent || !sk)
 		return 0; /* Never happens; fail closed all the same. */
-	verdict = judge(ctx, sk, &destination, agent);
+	dial.sk = sk;
+	verdict = judge(ctx, &dial, agent);
 	if (verdict == REDIRECT) {
 		ctx->user_ip4 = V4_LOOPBACK;
 		ctx->user_port = bpf_htons(agent->outbound_port);
@@ -248,10 +248,12 @@ int connect_ipv4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int connect_ipv6(struct bpf_sock_addr *ctx)
 {
-	struct endpoint destination = {
-		.address = { ctx->user_ip6[0], ctx->user_ip6[1],
-			     ctx->user_ip6[2], ctx->user_ip6[3] },
-		.port = bpf_ntohs(ctx->user_port),
+	struct dial dial = {
+		.flow.destination = {
+			.address = { ctx->user_ip6[0], ctx->user_ip6[1],
+				     ctx->user_ip6[2], ctx->user_ip6[3] },
+			.port = bpf_ntohs(ctx->user_port),
+		},
 	};
 	struct agent_settings *agent = settings();
 	struct bpf_sock *sk = ctx->sk;
@@ -259,7 +261,8 @@ int connect_ipv6(struct bpf_sock_addr *ctx)
 
 	if (!agent || !sk)
 		return 0; /* Never happens; fail closed all the same. */
-	verdict = judge(ctx, sk, &destination, agent);
+	dial.sk = sk;
+	verdict = judge(ctx, &dial, agent);
 	if (verdict == REDIRECT) {
 		bool mapped = sk->src_ip6[2] == V4_MAPPED;
 

@@ -307,12 +307,12 @@ struct {
 } events SEC(".maps");
 
 /* How much of `events` each user has caused lately: a word with a window of
- * time above and a number below, for all users whose uids end alike. Written:
- * share.h. */
+ * time above and a number below, for all users whose uids end alike; and behind
+ * these the same of EVENT_UNSERVED alone. Written: share.h. */
 #define EVENT_SHARES 1024
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, EVENT_SHARES);
+	__uint(max_entries, 2 * EVENT_SHARES);
 	__type(key, __u32);
 	__type(value, __u64);
 } event_shares SEC(".maps");

@@ -7,6 +7,9 @@
 
 #define SHARE_WINDOW_NS 100000000ULL
 #define SHARE_EVENTS 1024
+/* Of these: a namespace is opened for each, and one that is beyond its user's
+ * share is told of at each connect(). */
+#define SHARE_UNSERVED 64
 
 /* By the real uid, in the initial user namespace, as the kernel's own helper
  * has it; but not each type of program has that helper. */
@@ -16,10 +19,9 @@ static __always_inline __u32 current_user(void)
 }
 
 /* Whoever comes at the turn of a window may be counted in neither of the two. */
-static __always_inline bool is_within_share(void)
+static __always_inline bool is_below(__u32 slot, __u32 limit)
 {
-	__u32 user = current_user() % EVENT_SHARES;
-	__u64 *share = bpf_map_lookup_elem(&event_shares, &user);
+	__u64 *share = bpf_map_lookup_elem(&event_shares, &slot);
 	__u64 window = bpf_ktime_get_ns() / SHARE_WINDOW_NS << 32;
 	__u64 seen;
 
@@ -28,5 +30,16 @@ static __always_inline bool is_within_share(void)
 	seen = *(volatile __u64 *)share;
 	if ((seen ^ window) >> 32)
 		__sync_val_compare_and_swap(share, seen, window);
-	return (__u32)__sync_fetch_and_add(share, 1) < SHARE_EVENTS;
+	return (__u32)__sync_fetch_and_add(share, 1) < limit;
+}
+
+/* On a stack of its own: that of connect() is full. */
+static __noinline bool is_within_share(__u32 kind)
+{
+	__u32 user = current_user() % EVENT_SHARES;
+
+	if (kind == EVENT_UNSERVED &&
+	    !is_below(EVENT_SHARES + user, SHARE_UNSERVED))
+		return false;
+	return is_below(user, SHARE_EVENTS);
 }

@@ -15,13 +15,15 @@ struct NamespaceShares {
         self.inAll = inAll
     }
 
+    /// Whether he has as many as he may, or as are left for all others.
+    func isUsedUp(by user: UInt32) -> Bool { taken[user, default: 0] >= min(ofUser, inAll - total) }
+
     /// - Parameter user: nil: the host's own, which is counted against nobody.
-    /// - Returns: false: he has as many as he may, or as are left for all others.
+    /// - Returns: false: his share is used up.
     mutating func take(for user: UInt32?) -> Bool {
         if let user {
-            let own = taken[user, default: 0]
-            guard own < ofUser, own < inAll - total else { return false }
-            taken[user] = own + 1
+            guard !isUsedUp(by: user) else { return false }
+            taken[user, default: 0] += 1
         }
         total += 1
         return true

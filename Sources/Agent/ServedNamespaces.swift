@@ -68,12 +68,21 @@ package actor ServedNamespaces {
     }
 
     /// Some of these managed processes may be in namespaces that are not served, and nobody has told of it.
-    func lookAgain(at processes: some Sequence<ProcessKey>) {
+    func lookAgain(at processes: some Sequence<ProcessKey> & Sendable) async {
         var seen = Set(others.values.map(\.namespace.inode)).union([own.inode])
         for process in processes {
-            guard let inode = NetworkNamespace.inode(ofPID: process.pid), seen.insert(inode).inserted else { continue }
+            guard let inode = NetworkNamespace.inode(ofPID: process.pid), seen.insert(inode).inserted,
+                named.contains(inode) || !isBeyondShare(process)
+            else { continue }
             needed(by: process)
+            // There may be thousands, as in ``prepare(_:)``.
+            await Task.yield()
         }
+    }
+
+    /// A cheap guess, by who it runs as: no namespace is opened for it.
+    private func isBeyondShare(_ process: ProcessKey) -> Bool {
+        placement.userID(of: process).map { $0 != 0 && shares.isUsedUp(by: $0) } ?? true
     }
 
     /// These have a name now, and no others.

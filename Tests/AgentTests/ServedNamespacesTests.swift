@@ -67,6 +67,10 @@ import Workloads
         // Nothing new there: nothing is asked for.
         await networks.lookAgain(at: residents.map(\.process))
         #expect(placement.count == 2)
+        // Nor for whom nothing would be served.
+        let crowd = try await (0..<4).asyncMap { _ in try await Resident(.ofUser(Self.user)) }
+        await networks.lookAgain(at: crowd.map(\.process))
+        #expect(placement.count == 4)
     }
 
     @Test func `what a former agent served beyond a share is taken out again`() async throws {

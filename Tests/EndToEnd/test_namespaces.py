@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from laboratory import PATIENCE, eventually
-from test_identity import PYTHON, USER, Scene, identity
+from test_identity import B, PORT as SERVER_PORT, PYTHON, USER, Scene, identity
 
 PORT = 8200
 COUNT = 50
@@ -178,6 +178,26 @@ def test_in_a_namespace_with_a_name_nobody_is_refused_who_acts_at_once(lab, scen
             container.end()
         eventually(lambda: served(lab) == 1, "the namespace to be given up when its name has gone")
     assert len(unserved(lab)) == before
+
+
+def test_a_namespace_is_found_though_news_of_it_were_lost(lab, scene):
+    """They are lost in a flood that its own user makes, and whoever is in it does not try again."""
+    scene.serve()
+    flooder, mover = scene.script("flooder.py", "flood_listeners.py"), scene.script("mover.py", "leave_network.py")
+    scene.apply(*(identity(path.stem, {"process:uid": USER, "process:cmdline": f"{PYTHON} {path}"}) for path in (flooder, mover)))
+    before = events_lost(lab)
+    try:
+        lab.shell(f"for i in 1 2; do lab_start flooder$i a a/apps $(lab_as {USER}) {PYTHON} {flooder}; done")
+        eventually(lambda: events_lost(lab) > before, "news to be lost")
+        lab.shell(f"lab_start mover a a/apps $(lab_as {USER}) {PYTHON} {mover} {B} {SERVER_PORT}")
+        eventually(lambda: served(lab) == 2, "the namespace to be found")
+    finally:
+        lab.shell("lab_stop mover; lab_stop flooder1; lab_stop flooder2")
+    eventually(lambda: served(lab) == 1, "the namespace to be given up")
+
+
+def events_lost(lab):
+    return lab.json("status", "--agent")["kernel"]["eventsLost"]
 
 
 def unserved(lab):

@@ -44,6 +44,27 @@ extension KernelSessionTests {
             #expect(notices == expectedNotices)
         }
 
+        /// Which the agent may leave as it is: its user has as many as one may have.
+        @Test func `a namespace that is not served is told of so often and no oftener, however often it is asked for`()
+            async throws
+        {
+            var told: AsyncStream<KernelEvent>?
+            var longest = 0
+            try Room.with { room in
+                try room.install(agent)
+                let (workload, _) = try room.startElsewhere("agent.py")
+                let begin = ContinuousClock.now
+                let dials = "dial_often \(Room.managedIPv4) \(Room.managedPort) 20000"
+                #expect(try workload.run(dials) == "EHOSTUNREACH 20000")
+                longest = Int((ContinuousClock.now - begin) / .milliseconds(100)) + 2
+                #expect(room.kernel.statistics().eventsLost > 0)
+                told = room.kernel.events
+            }
+            var count = 0
+            for await event in try #require(told) { if case .unserved = event { count += 1 } }
+            #expect((1...64 * longest).contains(count), "\(count) times in \(longest) tenths of a second")
+        }
+
         /// Whoever makes a user namespace can give any address to the network namespaces in it.
         @Test func `a namespace of a user namespace is told from the host's`() throws {
             try Room.with { room in

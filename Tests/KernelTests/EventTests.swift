@@ -6,6 +6,10 @@ import Workloads
 
 extension KernelSessionTests {
     @Suite(.serialized) struct EventTests {
+        /// A tenth where races are few as well: on an emulated machine, which is as much slower.
+        private let rounds: UInt64 = ProcessInfo.processInfo.environment["TIDEMARK_RACES"] == nil ? 100_000 : 10_000
+        private let flooded = "127.0.0.1:9500"
+
         @Test func `listening, identification and refusal are told in order`() async throws {
             var told: AsyncStream<KernelEvent>?
             var expected: [KernelEvent] = [], expectedNotices: [KernelNotice] = []
@@ -87,7 +91,6 @@ extension KernelSessionTests {
         /// The same with listeners.
         @Test func `a hundred thousand listeners of nobody displace none of a workload, and take no room`() async throws
         {
-            let rounds: UInt64 = 100_000
             var told: AsyncStream<KernelEvent>?
             var expected: [KernelEvent] = []
             try Room.with { room in
@@ -115,27 +118,34 @@ extension KernelSessionTests {
         {
             var told: AsyncStream<KernelEvent>?
             var expected: [KernelEvent] = []
-            var longest = 0
+            var longest = 0, lost: UInt64 = 0
             try Room.with { room in
                 try room.install(Selector(userIDs: [1001, 1002]))
                 let server = try room.start("server.py"), flooder = try room.startRacer("flooder", userID: 1002)
                 let begin = ContinuousClock.now
-                try flooder.send("serve 127.0.0.1 9500 100000")
+                try flooder.send("serve 127.0.0.1 9500 \(rounds)")
                 expected = try room.openListeners(of: server, at: 9000..<9010)
                 #expect(try flooder.answer() == "0 accepted")
                 longest = Int((ContinuousClock.now - begin) / .milliseconds(100)) + 2
                 expected += try room.openListeners(of: server, at: 9010..<9020)
                 // The others are in the tables, and this says that they have to be read.
-                #expect(room.kernel.statistics().eventsLost > 0)
+                lost = room.kernel.statistics().eventsLost
                 #expect(room.kernel.listeners().count == 20)
                 told = room.kernel.events
             }
-            var seen: [KernelEvent] = [], others = 0
+            var seen: [KernelEvent] = []
+            var others: UInt64 = 0
             for await event in try #require(told) {
-                if expected.contains(event) { seen.append(event) } else { others += 1 }
+                if expected.contains(event) { seen.append(event) }
+                switch event {
+                case .listenerOpened(let place, _, _) where place.description == flooded: others += 1
+                case .listenerClosed(let place) where place.description == flooded: others += 1
+                default: break
+                }
             }
             #expect(seen == expected)
-            #expect(others <= longest * 1024 + 40, "\(others) events in \(longest) tenths of a second")
+            #expect(others <= longest * 1024, "\(others) events in \(longest) tenths of a second")
+            #expect(others + lost == 2 * rounds)
         }
 
         @Test func `with more sources than there is room for all are counted, some of them together`() throws {

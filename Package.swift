@@ -67,7 +67,7 @@ let everything: [Target] = [
     room("SPIFFE", ["Limits", x509, crypto, asn1]),
     // The one C module besides Kernel's: NIOSSL has no setting for session tickets.
     room("Handshake", ["Limits", "SPIFFE", nioSSL]),
-    room("Workloads", ["SPIFFE", yams]),
+    room("Workloads", ["Limits", "SPIFFE", yams]),
     room("Issuer", ["Limits", "SPIFFE", x509, crypto, asn1]),
     room("AuthorizationServer", ["Limits", "SPIFFE", "Workloads", crypto]),
     room(
@@ -110,7 +110,7 @@ let everything: [Target] = [
 
     tests("LimitsTests", ["Limits"]),
     tests("SPIFFETests", ["Limits", "SPIFFE", x509, crypto, asn1]),
-    tests("WorkloadsTests", ["Workloads", "SPIFFE"]),
+    tests("WorkloadsTests", ["Limits", "Workloads", "SPIFFE"]),
     tests("IssuerTests", ["Issuer", "SPIFFE", x509, crypto, asn1]),
     tests("AuthorizationServerTests", ["AuthorizationServer", "SPIFFE", "Workloads", crypto]),
     tests("GatewayTests", ["Gateway", "SPIFFE", "Workloads"]),

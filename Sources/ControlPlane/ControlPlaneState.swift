@@ -11,6 +11,7 @@ package struct ControlPlaneState: Sendable {
     /// One for the server's life: authorities change at a restart only.
     package let bundle: TrustBundle
     package let hub: SnapshotHub
+    package let messages = SnapshotMessages()
     package let audit: AuditKeeper
     package let refusedEndpoints = RefusedEndpoints()
     package let now: @Sendable () -> Date

@@ -43,17 +43,19 @@ enum Issuances {
         try AgentIssuances.record(id, through: agent.id, until: end, in: database)
     }
 
-    /// Who may start a process of any uid makes IDs of a template by it.
+    /// Who may start a process of any uid makes IDs of a template by it. One group's share leaves as much for others.
     private static func checkShare(of group: String, for id: SPIFFEID, in database: Database) throws {
         let isKnown = try Bool.fetchOne(
             database, sql: "SELECT EXISTS (SELECT 1 FROM issuances WHERE spiffe_id = ?)", arguments: [id.description])
-        let limit = Limits.Identities.ofGroup
-        guard isKnown != true,
-            let count = try Int.fetchOne(
-                database, sql: "SELECT count(*) FROM issuances WHERE agent_group = ?", arguments: [group]),
-            count >= limit
-        else { return }
-        throw ControlPlaneRefusal.tooManyIDs(group: group, limit: limit)
+        guard isKnown != true else { return }
+        // One pass over an index, of a fraction of a microsecond a row.
+        let counts = try Row.fetchOne(
+            database, sql: "SELECT count(*), coalesce(sum(agent_group = ?), 0) FROM issuances", arguments: [group])
+        let (all, own): (Int, Int) = (counts?[0] ?? 0, counts?[1] ?? 0)
+        let free = Limits.Identities.inAll - all
+        guard own < Limits.Identities.ofGroup, free > 0, own == 0 || own < free else {
+            throw ControlPlaneRefusal.tooManyIDs(group: group, limit: own)
+        }
     }
 
     /// Ends what has run out and is on nobody's list, and the registrations of clients that have nothing left to prove themselves by.

@@ -69,9 +69,8 @@ extension OAuthRecords: OAuthStore {
             if case .refused(let cause) = client.entitlement(to: token.audience) {
                 return .failure(.notEntitled(cause))
             }
-            guard try !TokenLedger.isAtLimit(token.client, token.thumbprint, now: time, in: database) else {
-                return .failure(
-                    .tooMany("an SVID of \(token.client) has \(Limits.Tokens.ofSVID) tokens that are valid"))
+            if let objection = try TokenLedger.objection(to: token.client, token.thumbprint, now: time, in: database) {
+                return .failure(.tooMany(objection))
             }
             try TokenLedger.record(token, in: database)
             try AuditChain.append([event.entry(at: time)], to: database)

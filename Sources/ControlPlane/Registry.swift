@@ -1,6 +1,7 @@
 package import ControlPlaneAPI
 package import Foundation
 package import GRDB
+import Limits
 package import SPIFFE
 package import Workloads
 
@@ -84,6 +85,7 @@ package struct Registry: Sendable {
         if !change.isEmpty {
             let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
             for (manifest, _) in changes { try store(manifest, now: now, in: database) }
+            try checkShare(in: database)
             try AuditChain.append(
                 changes.map { entry("manifest.\($0.1.result.rawValue)", for: $0.0, by: operatorName, now: now) },
                 to: database)
@@ -125,6 +127,16 @@ package struct Registry: Sendable {
                 """,
             arguments: [manifest.kind, manifest.name, now.milliseconds, try manifest.canonicalJSON()],
         )
+    }
+
+    /// What agents are sent of manifests fits into a message.
+    private func checkShare(in database: Database) throws {
+        let bytes = try Int.fetchOne(
+            database, sql: "SELECT sum(length(CAST(canonical AS BLOB))) FROM manifests")
+        guard let bytes, bytes > Limits.Manifests.bytes else { return }
+        throw ControlPlaneRefusal.manifest([
+            "all manifests together would have \(bytes) bytes, and \(Limits.Manifests.bytes) are the most; delete some first"
+        ])
     }
 
     /// What a change of manifests entails: withdrawn identities, revoked tokens, a new version, which is remembered.

@@ -1,5 +1,6 @@
 import ControlPlaneAPI
 import Foundation
+import GRDB
 import Hummingbird
 import HummingbirdCore
 import NIOCore
@@ -7,7 +8,8 @@ import SPIFFE
 import Workloads
 
 /// One agent's `GET /v1/agents/self/snapshots`: a line a version, the first one whole and each later one as a change of the one
-/// before; a line with a change of endpoints alone, which makes no version; an empty line as heartbeat.
+/// before; a line with a change of endpoints alone, which makes no version; an empty line as heartbeat. What would be too long
+/// for a line comes in pieces, a line each.
 struct SnapshotStream: Sendable {
     let state: ControlPlaneState
     let desk: AgentDesk
@@ -34,68 +36,65 @@ struct SnapshotStream: Sendable {
     }
 
     private func send(on wakings: SnapshotHub.Wakings, to writer: inout any ResponseBodyWriter) async throws {
-        var sent: Sent?
+        var sent: SnapshotMessages.Message?
         for await _ in wakings.sequence {
             // Looked at each time, so that a removed agent, or one with an old certificate, hears nothing more.
             guard let agent = try? await desk.agent(stillStreaming: peer) else { return }
-            let line = try await next(after: &sent, for: agent)
-            try await writer.write(ByteBuffer(bytes: line + [newline]))
+            let next = try await next(after: sent, for: agent)
+            for line in next?.lines ?? [] { try await writer.write(line) }
+            if next?.lines.isEmpty ?? true { try await writer.write(ByteBuffer(string: "\n")) }
+            sent = next ?? sent
         }
     }
 
-    /// What the agent has from this stream. The identities are those of ``RegistryContent``, so all streams of a group share them.
-    private struct Sent {
-        let version: UInt64
-        let identities: [WorkloadIdentity]
-        var endpoints: [Endpoint]
-        var endpointsRevision: Int64
-    }
-
-    private enum Step {
-        case nothing
-        case policy(PolicySnapshot, endpointsRevision: Int64)
-        case endpoints([Endpoint], revision: Int64)
-    }
-
-    private static func line(_ snapshot: PolicySnapshot, after sent: Sent?) throws -> Data {
-        guard let sent else { return try WireCoding.encoder().encode(snapshot) }
-        return try WireCoding.encoder().encode(SnapshotChange(since: sent.version, sent.identities, to: snapshot))
-    }
-
-    private var newline: UInt8 { UInt8(ascii: "\n") }
-
-    /// - Returns: the next line; empty where the agent has everything, which is a heartbeat.
-    private func next(after sent: inout Sent?, for agent: AgentDirectory.Agent) async throws -> Data {
-        let (version, revision) = (sent?.version, sent?.endpointsRevision)
-        switch try await step(after: version, revision, for: agent) {
-        case .nothing: return Data()
-        case .policy(let snapshot, let revision):
-            let line = try Self.line(snapshot, after: sent)
-            sent = Sent(
-                version: snapshot.version, identities: snapshot.identities, endpoints: snapshot.endpoints,
-                endpointsRevision: revision)
-            return line
-        case .endpoints(let endpoints, let revision):
-            guard let former = sent else { return Data() }
-            let change = EndpointChange(version: former.version, from: former.endpoints, to: endpoints)
-            sent?.endpoints = endpoints
-            sent?.endpointsRevision = revision
-            return change.isEmpty ? Data() : try WireCoding.encoder().encode(change)
+    /// - Returns: nil where the agent has everything, which is a heartbeat.
+    private func next(
+        after sent: SnapshotMessages.Message?, for agent: AgentDirectory.Agent,
+    ) async throws -> SnapshotMessages.Message? {
+        let place = try await state.store.read { try current(in: $0) }
+        guard place != sent?.place else { return nil }
+        return try await state.messages.message(.init(group: agent.group, from: sent?.place, to: place)) {
+            try await message(after: sent, forGroup: agent.group)
         }
     }
 
-    private func step(
-        after version: UInt64?, _ revision: Int64?, for agent: AgentDirectory.Agent,
-    ) async throws -> Step {
-        try await state.store.read { database in
-            let now = try state.registry.endpointsRevision(in: database)
-            guard try state.registry.version(in: database) == version else {
+    private func current(in database: Database) throws -> SnapshotMessages.Place {
+        SnapshotMessages.Place(
+            version: try state.registry.version(in: database),
+            endpoints: try state.registry.endpointsRevision(in: database))
+    }
+
+    private enum Content {
+        case policy(PolicySnapshot)
+        case endpoints([Endpoint])
+    }
+
+    private func message(
+        after sent: SnapshotMessages.Message?, forGroup group: String,
+    ) async throws -> SnapshotMessages.Message {
+        let (place, content) = try await state.store.read { database -> (SnapshotMessages.Place, Content) in
+            let place = try current(in: database)
+            guard place.version == sent?.place.version else {
                 let snapshot = try state.registry.snapshot(
-                    forGroup: agent.group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime,
-                    in: database)
-                return .policy(snapshot, endpointsRevision: now)
+                    forGroup: group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime, in: database)
+                return (place, .policy(snapshot))
             }
-            return now == revision ? .nothing : .endpoints(try state.registry.endpoints(in: database), revision: now)
+            return (place, .endpoints(try state.registry.endpoints(in: database)))
+        }
+        let encoder = WireCoding.encoder()
+        switch content {
+        case .policy(let snapshot):
+            let line =
+                if let sent {
+                    try encoder.encode(SnapshotChange(since: sent.place.version, sent.identities, to: snapshot))
+                } else {
+                    try encoder.encode(snapshot)
+                }
+            return try .init(at: place, snapshot.identities, snapshot.endpoints, line: line)
+        case .endpoints(let endpoints):
+            let change = EndpointChange(version: place.version, from: sent?.endpoints ?? [], to: endpoints)
+            let line = change.isEmpty ? nil : try encoder.encode(change)
+            return try .init(at: place, sent?.identities ?? [], endpoints, line: line)
         }
     }
 }

@@ -19,6 +19,7 @@ enum StoreSchema {
         migrator.registerMigration("issuances", migrate: issuances)
         migrator.registerMigration("agents' issuances", migrate: agentIssuances)
         migrator.registerMigration("audit floor's fault", migrate: auditFloorFault)
+        migrator.registerMigration("tokens' groups", migrate: tokenGroups)
         return migrator
     }
 
@@ -251,6 +252,17 @@ enum StoreSchema {
                 CREATE INDEX agent_issuances_by_end ON agent_issuances (ends_at);
                 INSERT INTO agent_issuances
                     SELECT agents.spiffe_id, issuances.spiffe_id, issuances.ends_at FROM agents JOIN issuances USING (agent_group);
+                """)
+    }
+
+    /// Whose agents have the clients, so that each group has its share.
+    private static func tokenGroups(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                ALTER TABLE oauth_tokens ADD COLUMN agent_group TEXT NOT NULL DEFAULT '';
+                UPDATE oauth_tokens SET agent_group =
+                    coalesce((SELECT agent_group FROM issuances WHERE spiffe_id = client_id), '');
+                CREATE INDEX oauth_tokens_by_group ON oauth_tokens (agent_group, expires_at);
                 """)
     }
 

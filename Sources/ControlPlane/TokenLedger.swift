@@ -17,8 +17,10 @@ package enum TokenLedger {
         )
         try database.execute(
             sql: """
-                INSERT INTO oauth_tokens (jti, client_id, resource, scopes, thumbprint, issued_at, expires_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO oauth_tokens
+                    (jti, client_id, resource, scopes, thumbprint, issued_at, expires_at, agent_group)
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7,
+                    coalesce((SELECT agent_group FROM issuances WHERE spiffe_id = ?2), '')
                 """,
             arguments: [
                 token.id, token.client.description, token.audience, token.scopes.joined(separator: " "),
@@ -27,18 +29,33 @@ package enum TokenLedger {
         )
     }
 
+    /// Why there are no more tokens for now. Revoked ones count until they have run out: agents are told of each.
+    ///
     /// - Parameter thumbprint: of the SVID that asks.
-    static func isAtLimit(
-        _ client: SPIFFEID, _ thumbprint: CertificateThumbprint?, now: Date, in database: Database,
-    ) throws -> Bool {
-        let count = try Int.fetchOne(
-            database,
-            sql: """
-                SELECT count(*) FROM oauth_tokens
-                WHERE client_id = ? AND thumbprint IS ? AND revoked_at IS NULL AND expires_at > ?
-                """,
-            arguments: [client.description, thumbprint?.base64URL, now.milliseconds])
-        return (count ?? 0) >= Limits.Tokens.ofSVID
+    static func objection(
+        to client: SPIFFEID, _ thumbprint: CertificateThumbprint?, now: Date, in database: Database,
+    ) throws -> String? {
+        let ofSVID = try count(
+            "client_id = ? AND thumbprint IS ?", [client.description, thumbprint?.base64URL], now, in: database)
+        guard ofSVID < Limits.Tokens.ofSVID else {
+            return "an SVID of \(client) has \(ofSVID) tokens that have not run out"
+        }
+        let group = try String.fetchOne(
+            database, sql: "SELECT agent_group FROM issuances WHERE spiffe_id = ?", arguments: [client.description])
+        let own = try count("agent_group = ?", [group ?? ""], now, in: database)
+        let free = Limits.Tokens.inAll - (try count("true", [], now, in: database))
+        guard own < Limits.Tokens.ofGroup, free > 0, own == 0 || own < free else {
+            return "agent group \(group ?? "") has \(own) tokens that have not run out"
+        }
+        return nil
+    }
+
+    private static func count(
+        _ which: String, _ arguments: StatementArguments, _ now: Date, in database: Database,
+    ) throws -> Int {
+        try Int.fetchOne(
+            database, sql: "SELECT count(*) FROM oauth_tokens WHERE \(which) AND expires_at > ?",
+            arguments: arguments + [now.milliseconds]) ?? 0
     }
 
     /// - Parameter id: `jti`.

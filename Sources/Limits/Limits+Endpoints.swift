@@ -8,7 +8,7 @@ extension Limits {
         package static let ofHost = 65_536
         /// Of one agent.
         package static let ofAgent = 8192
-        /// Of all; about 8 MiB of a snapshot, of which a line may have 16.
+        /// Of all; about 8 MiB of a snapshot.
         package static let inAll = 65_536
         /// In one piece of a report; some 150 bytes each.
         package static let inPiece = 1000

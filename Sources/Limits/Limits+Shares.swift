@@ -11,15 +11,34 @@ extension Limits {
         package static let traffic = 8192
         /// IDs of one agent group that templates gave, while their credentials may be good.
         package static let ofGroup = 65_536
+        /// The same of all groups. Of these no group has more than are left for others.
+        package static let inAll = 131_072
+        /// What a template takes from a process, into one of its places. The longest names of units, those of containers' scopes,
+        /// have some 90.
+        package static let placeBytes = 128
+        /// The longest path of an ID that a template gives: places for two hashes and a unit, and as much that is literal.
+        package static let templateBytes = 512
+        /// The longest path that a manifest gives. With any trust domain it is a SPIFFE ID then.
+        package static let pathBytes = 1024
     }
 
     /// Access tokens that one client may have, and an agent remember.
     package enum Tokens {
-        /// Of one SVID of a client, at one time: a token for each resource and set of scopes is what it needs.
+        /// Of one SVID of a client that have not run out, revoked or not: one for each resource and set of scopes is what it needs.
         package static let ofSVID = 256
+        /// The same of all clients of one agent group. What is revoked is told to every agent.
+        package static let ofGroup = 65_536
+        /// Of all groups. Of these no group has more than are left for others.
+        package static let inAll = 131_072
         /// Answers of introspection that an agent remembers: tokens that are good, and those that are not.
         package static let active = 16_384
         package static let inactive = 2048
+    }
+
+    /// What operators apply.
+    package enum Manifests {
+        /// Of all manifests together, as they are stored.
+        package static let bytes = 16 << 20
     }
 
     /// What one agent may cost the control plane. It is told when to come again.

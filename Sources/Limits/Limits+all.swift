@@ -4,7 +4,7 @@ extension Limits {
         certificateChain + connection + memory + log + svid + slots + audit + endpoints + files + egress + refusals
         + wait
         + explain
-        + identities + tokens + reports
+        + identities + tokens + manifests + reports + stream
 
     private static let certificateChain = [
         Limit("CertificateChain.certificates", .count(CertificateChain.certificates)),
@@ -73,6 +73,8 @@ extension Limits {
         Limit("Egress.clientHello", .bytes(Egress.clientHello)),
     ]
 
+    private static let manifests = [Limit("Manifests.bytes", .bytes(Manifests.bytes))]
+
     private static let explain = [Limit("Explain.paths", .count(Explain.paths))]
 
     private static let refusals = [
@@ -97,10 +99,16 @@ extension Limits {
         Limit("Identities.svids", .count(Identities.svids)),
         Limit("Identities.traffic", .count(Identities.traffic)),
         Limit("Identities.ofGroup", .count(Identities.ofGroup)),
+        Limit("Identities.inAll", .count(Identities.inAll)),
+        Limit("Identities.placeBytes", .bytes(Identities.placeBytes)),
+        Limit("Identities.templateBytes", .bytes(Identities.templateBytes)),
+        Limit("Identities.pathBytes", .bytes(Identities.pathBytes)),
     ]
 
     private static let tokens = [
         Limit("Tokens.ofSVID", .count(Tokens.ofSVID)),
+        Limit("Tokens.ofGroup", .count(Tokens.ofGroup)),
+        Limit("Tokens.inAll", .count(Tokens.inAll)),
         Limit("Tokens.active", .count(Tokens.active)),
         Limit("Tokens.inactive", .count(Tokens.inactive)),
     ]

@@ -1,3 +1,4 @@
+import Limits
 package import SPIFFE
 
 /// Why a workload ID with places is no such thing, or cannot be filled for one process.
@@ -13,6 +14,8 @@ package enum TemplateError: Error, Hashable, Sendable, CustomStringConvertible {
     case missing(WorkloadIDTemplate.Place)
     /// The value cannot be part of a SPIFFE ID.
     case unfit(WorkloadIDTemplate.Place, value: String)
+    /// The process has one, of more bytes than there is room for.
+    case longValue(WorkloadIDTemplate.Place, bytes: Int)
     case tooLong(template: String, bytes: Int)
     case path(SPIFFEIDError)
 
@@ -27,8 +30,10 @@ package enum TemplateError: Error, Hashable, Sendable, CustomStringConvertible {
             "the process has no \(place.rawValue), or it is not known yet; add the key to the selector, or take another one"
         case .unfit(let place, let value):
             "\(place.rawValue) is \"\(value)\", and a segment of a SPIFFE ID has only a-z A-Z 0-9 . - _; give it an identity of its own"
+        case .longValue(let place, let bytes):
+            "\(place.rawValue) has \(bytes) bytes, and \(Limits.Identities.placeBytes) are the most that an ID takes of it; give it a shorter one, or an identity of its own"
         case .tooLong(let template, let bytes):
-            "\(template) becomes \(bytes) bytes, and \(WorkloadName.maximumBytes) are the most; write it shorter"
+            "\(template) becomes up to \(bytes) bytes, and \(Limits.Identities.templateBytes) are the most; write it shorter"
         case .path(let error): "the path of a SPIFFE ID: \(error)"
         }
     }

@@ -1,3 +1,4 @@
+import Limits
 package import SPIFFE
 
 /// A workload ID with places that each process fills from what the kernel vouches for: `agents/{{process:uid}}`.
@@ -50,14 +51,16 @@ package struct WorkloadIDTemplate: Hashable, Sendable, CustomStringConvertible {
         var parts: [String] = []
         for segment in segments { parts.append(try segment.expand(facts)) }
         let id = parts.joined(separator: "/")
-        guard id.utf8.count <= WorkloadName.maximumBytes else { throw .tooLong(template: text, bytes: id.utf8.count) }
+        guard id.utf8.count <= Limits.Identities.templateBytes else {
+            throw .tooLong(template: text, bytes: id.utf8.count)
+        }
         do { return try SPIFFEPath(id) } catch { throw .path(error) }
     }
 
     /// What all of its IDs begin with.
     var literalStart: String { text.firstRange(of: "{{").map { String(text[..<$0.lowerBound]) } ?? text }
 
-    /// One of its IDs, with the longest value in each place that has a bound.
+    /// One of its IDs, with the longest value in each place.
     var example: String {
         segments.map { $0.before + ($0.place?.example ?? "") + $0.after }.joined(separator: "/")
     }
@@ -136,7 +139,8 @@ extension WorkloadIDTemplate.Place {
         switch kind {
         case .number: "\(UInt32.max - 1)"
         case .hash: String(repeating: "0", count: 64)
-        case .unit: "example.service"
+        case .unit:
+            String(repeating: "x", count: Limits.Identities.placeBytes - ".service".utf8.count) + ".service"
         }
     }
 
@@ -151,7 +155,8 @@ extension WorkloadIDTemplate.Place {
         return switch kind {
         case .number: UInt32(text).map { "\($0)" == text && $0 < .max } ?? false
         case .hash: text.utf8.count == 64 && text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
-        case .unit: SystemdUnit.isName(text) && SPIFFEPath.isSegment(text)
+        case .unit:
+            text.utf8.count <= Limits.Identities.placeBytes && SystemdUnit.isName(text) && SPIFFEPath.isSegment(text)
         }
     }
 
@@ -167,6 +172,9 @@ extension WorkloadIDTemplate.Place {
             case .scriptHash: facts.script?.hash
             }
         guard let value else { throw .missing(self) }
+        guard value.utf8.count <= Limits.Identities.placeBytes else {
+            throw .longValue(self, bytes: value.utf8.count)
+        }
         guard allows(value[...].utf8) else { throw .unfit(self, value: value) }
         return value
     }

@@ -1,3 +1,4 @@
+import Limits
 package import SPIFFE
 
 /// `spec.workloadID` of an identity: the path of one SPIFFE ID, or a template that each process fills. Checked once, where
@@ -6,9 +7,6 @@ package enum WorkloadName: Hashable, Sendable {
     case fixed(SPIFFEPath)
     case template(WorkloadIDTemplate)
 
-    /// With any trust domain it is a SPIFFE ID then.
-    package static let maximumBytes = 1024
-
     package init(_ text: String) throws(WorkloadNameError) {
         guard WorkloadIDTemplate.hasBraces(text) else {
             self = .fixed(try Self.path(text))
@@ -16,14 +14,17 @@ package enum WorkloadName: Hashable, Sendable {
         }
         let template = try Self.template(text)
         // It stands for all of them: what is literal is checked as in any path, and so are length and reserved names.
-        _ = try Self.path(template.example)
+        let longest = try Self.path(template.example).text.utf8.count
+        guard longest <= Limits.Identities.templateBytes else {
+            throw .template(.tooLong(template: text, bytes: longest))
+        }
         self = .template(template)
     }
 
     /// - Throws: what is no path that a manifest may give.
     package static func path(_ text: String) throws(WorkloadNameError) -> SPIFFEPath {
         guard !text.hasPrefix("/") else { throw .leadingSlash(text) }
-        guard text.utf8.count <= maximumBytes else { throw .tooLong(bytes: text.utf8.count) }
+        guard text.utf8.count <= Limits.Identities.pathBytes else { throw .tooLong(bytes: text.utf8.count) }
         let path = try checked(text)
         guard !path.isWithin(.reserved) else { throw .reserved(text) }
         return path
@@ -99,7 +100,7 @@ package enum WorkloadNameError: Error, Hashable, Sendable, CustomStringConvertib
         case .leadingSlash(let text): "a path without the leading slash, found \"\(text)\""
         case .reserved(let text):
             "a path outside tidemark/, which is kept for agents and servers, found \"\(text)\""
-        case .tooLong(let bytes): "a path of at most \(WorkloadName.maximumBytes) bytes, found \(bytes)"
+        case .tooLong(let bytes): "a path of at most \(Limits.Identities.pathBytes) bytes, found \(bytes)"
         case .path(let error): "the path of a SPIFFE ID: \(error)"
         case .template(let error): "\(error)"
         }

@@ -2,6 +2,7 @@
 import ControlPlaneAPI
 import Foundation
 import GRDB
+import Limits
 import SPIFFE
 import Testing
 
@@ -72,6 +73,60 @@ import Testing
                 try Int.fetchOne(database, sql: "SELECT count(*) FROM agent_issuances")
             }
             #expect(left == 0)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a ban of more IDs than a line holds reaches every agent, whole, and on streams that begin later`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.template("units/{{systemd:unit}}"))
+            let (taken, other) = (try await plane.agent(), try await plane.agent(name: "host-b"))
+            let real = try await plane.workload("units/real.service", of: taken)
+            #expect(await problem { try await plane.workload("units/\(Self.unit(0, longerBy: 1))", of: taken) } == "not_in_group")
+            _ = try await plane.workload("units/\(Self.unit(0))", of: taken)
+            let count = 2 * Limits.Stream.lineBytes / Limits.Identities.placeBytes
+            try await Self.issue(count, through: taken, on: plane)
+            let expected = Set(
+                try (0..<count).map { try TestControlPlane.id("units/\(Self.unit($0))") } + [real.id])
+
+            try await plane.withClient(as: other) { client in
+                var snapshots = client.snapshots().makeAsyncIterator()
+                let before = try #require(try await snapshots.next())
+                #expect(before.takenBack.through.isEmpty)
+                #expect(try await plane.operators.banAgent(group: "weather", name: "host-a").withdrawn == count + 1)
+                let after = try #require(try await snapshots.next())
+                #expect(Set(after.takenBack.through.keys) == expected)
+                #expect(Self.objection(real, after.takenBack) != nil)
+                #expect(after.version > before.version)
+                // The stream goes on, and so does one that begins with all of it.
+                _ = try await plane.apply(Manifests.identity("client"))
+                #expect(try await snapshots.next()?.takenBack.through.count == count + 1)
+                let later = try await plane.snapshot(for: other)
+                #expect(Set(later.takenBack.through.keys) == expected)
+            }
+        }
+    }
+
+    /// As long as a template takes them.
+    private static func unit(_ number: Int, longerBy more: Int = 0) -> String {
+        let digits = "\(number)"
+        let padding = Limits.Identities.placeBytes + more - digits.utf8.count - ".service".utf8.count
+        return String(repeating: "u", count: padding) + digits + ".service"
+    }
+
+    /// As if it had asked for them, which takes a key and a signature each.
+    private static func issue(_ count: Int, through agent: X509SVID, on plane: TestControlPlane) async throws {
+        let end = plane.clock.now.addingTimeInterval(100).milliseconds
+        try await plane.state.store.write { database in
+            for number in 0..<count {
+                let id = try TestControlPlane.id("units/\(unit(number))").description
+                try database.execute(
+                    sql: "INSERT OR IGNORE INTO issuances (spiffe_id, agent_group, issued_second, ends_at) VALUES (?, 'weather', 0, ?)",
+                    arguments: [id, end])
+                try database.execute(
+                    sql: "INSERT OR IGNORE INTO agent_issuances (agent, spiffe_id, ends_at) VALUES (?, ?, ?)",
+                    arguments: [agent.id.description, id, end])
+            }
         }
     }
 

@@ -153,6 +153,96 @@ import Testing
         }
     }
 
+    @Test func `tokens that were revoked count until they have run out, and each group has its share of all`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(
+                Manifests.weather + "---\n" + Manifests.identity("other", group: "other"))
+            let agent = try await plane.agent()
+            let greedy = try await plane.workload("client", of: agent)
+            let again = { (svid: X509SVID) async -> String? in
+                await problem {
+                    try await plane.withClient(as: svid) {
+                        _ = try await $0.token(clientID: svid.id, resource: Manifests.forecast, scope: "weather:read")
+                    }
+                }
+            }
+            try await plane.withClient(as: greedy) { _ = try await $0.registerOAuthClient(scope: nil) }
+            #expect(await again(greedy) == nil)
+            let end = plane.clock.now.addingTimeInterval(100).milliseconds
+            try await Self.addTokens(
+                Limits.Tokens.ofSVID - 1, like: greedy, group: "", isRevoked: true, until: end, on: plane)
+            #expect(await again(greedy) == "temporarily_unavailable")
+            let renewed = try await plane.workload("client", of: agent)
+            #expect(await again(renewed) == nil)
+            try await Self.addTokens(
+                Limits.Tokens.ofGroup, like: nil, group: "weather", isRevoked: true, until: end, on: plane)
+            #expect(await again(renewed) == "temporarily_unavailable")
+            // They are gone for decisions when they have run out, before the next version takes them off the list.
+            try await plane.state.store.write { try $0.execute(sql: "UPDATE oauth_tokens SET expires_at = 1") }
+            #expect(await again(renewed) == nil)
+        }
+    }
+
+    /// - Parameter svid: whose tokens they are; nil: another one's.
+    private static func addTokens(
+        _ count: Int, like svid: X509SVID?, group: String, isRevoked: Bool, until end: Int64, on plane: TestControlPlane,
+    ) async throws {
+        let client = svid?.id.description ?? "spiffe://test.example/another"
+        try await plane.state.store.write { database in
+            try database.execute(
+                sql: """
+                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                    INSERT INTO oauth_tokens
+                        (jti, client_id, resource, scopes, thumbprint, issued_at, expires_at, revoked_at, agent_group)
+                    SELECT hex(randomblob(16)), ?2, 'r', 's', ?3, 0, ?4, ?5, ?6 FROM n
+                    """,
+                arguments: [count, client, svid?.thumbprint.base64URL, end, isRevoked ? 1 : nil, group])
+        }
+    }
+
+    @Test func `all groups together have so many IDs, and no group more than it leaves to others`() async throws {
+        try await TestControlPlane.serve { plane in
+            let groups = ["weather", "other", "third"]
+            _ = try await plane.apply(
+                groups.map {
+                    Manifests.template("\($0)/{{process:uid}}", group: $0).replacing("name: template", with: "name: \($0)")
+                }.joined(separator: "---\n"))
+            var agents: [String: X509SVID] = [:]
+            for group in groups { agents[group] = try await plane.agent(group: group, name: group) }
+            let end = plane.clock.now.addingTimeInterval(100).milliseconds
+            let fill = { (group: String, count: Int) in
+                try await plane.state.store.write { database in
+                    try database.execute(
+                        sql: """
+                            WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 999 + ?1)
+                            INSERT INTO issuances (spiffe_id, agent_group, issued_second, ends_at)
+                            SELECT 'spiffe://test.example/' || ?3 || '/' || i, ?3, 0, ?2 FROM n
+                            """, arguments: [count, end, group])
+                }
+            }
+            try await fill("weather", Limits.Identities.ofGroup)
+            try await fill("other", Limits.Identities.inAll - Limits.Identities.ofGroup - 2)
+            for (group, expected) in [("weather", "too_many_ids"), ("other", "too_many_ids"), ("third", nil)] {
+                let agent = try #require(agents[group])
+                #expect(await problem { try await plane.workload("\(group)/1", of: agent) } == expected, "\(group)")
+            }
+        }
+    }
+
+    @Test func `manifests that would fit into no message are refused`() async throws {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.identity("client"))
+            try await plane.state.store.write { database in
+                try database.execute(
+                    sql: "UPDATE manifests SET canonical = canonical || printf('%*s', ?, ' ')",
+                    arguments: [Limits.Manifests.bytes])
+            }
+            #expect(await problem { try await plane.apply(Manifests.identity("another")) } == "manifest_invalid")
+            _ = try await plane.apply(Manifests.identity("client", uid: 7))
+            _ = try await plane.apply(Manifests.identity("another"))
+        }
+    }
+
     @Test func `IDs of templates are bounded for each group, end with their credentials, and take nobody's place`()
         async throws
     {

@@ -1,5 +1,6 @@
 @testable import ControlPlaneAPI
 import Foundation
+import Limits
 import SPIFFE
 import Testing
 import Workloads
@@ -140,10 +141,86 @@ import Workloads
 
     @Test func `a line without end is refused`() throws {
         var lines = SnapshotLines()
-        let piece = Data(repeating: UInt8(ascii: " "), count: SnapshotLines.maximumBytes / 2)
+        let piece = Data(repeating: UInt8(ascii: " "), count: Limits.Stream.lineBytes / 2)
         _ = try lines.take(piece)
         _ = try lines.take(piece)
         let error = #expect(throws: (any Error).self) { try lines.take(piece) }
-        #expect(error.map { "\($0)" } == "a line of over \(SnapshotLines.maximumBytes) bytes")
+        #expect(error.map { "\($0)" } == "a line of over \(Limits.Stream.lineBytes) bytes")
+    }
+
+    /// Encoded, it has so many bytes.
+    private func snapshot(ofBytes bytes: Int) throws -> PolicySnapshot {
+        let short = try WireCoding.encoder().encode(snapshot(1, [], revoked: [""])).count
+        return snapshot(1, [], revoked: [String(repeating: "t", count: bytes - short)])
+    }
+
+    @Test func `what would be too long for a line comes in pieces, each short enough, and is read as one`() throws {
+        let limit = Limits.Stream.lineBytes
+        for (bytes, count) in [(limit - 1, 1), (limit, 1), (limit + 1, 2), (3 * limit, 5)] {
+            let whole = try snapshot(ofBytes: bytes)
+            let sent = try SnapshotPiece.lines(of: WireCoding.encoder().encode(whole))
+            #expect(sent.count == count)
+            #expect(sent.allSatisfy { $0.count <= limit })
+            var lines = SnapshotLines()
+            for line in sent.dropLast() { #expect(try lines.take(line + Data("\n".utf8)) == []) }
+            #expect(try lines.take(sent.last.map { $0 + Data("\n".utf8) } ?? Data()) == [whole])
+            // A change follows as ever.
+            let next = snapshot(2, Self.three)
+            #expect(try lines.take(Self.line(change(whole, next))) == [next])
+        }
+    }
+
+    @Test func `pieces that are missing, doubled, out of order or interrupted end the stream`() throws {
+        let pieces = try SnapshotPiece.lines(
+            of: WireCoding.encoder().encode(snapshot(ofBytes: 3 * Limits.Stream.lineBytes))
+        ).map { $0 + Data("\n".utf8) }
+        let other = try Self.line(snapshot(1, Self.three))
+        let last = try Self.line(SnapshotPiece(piece: 2, of: 2, bytes: Data("{}".utf8)))
+        let wrong: [([Data], SnapshotPieceError)] = [
+            ([pieces[1]], .outOfOrder(piece: 2, of: 5, after: 0)),
+            ([pieces[0], pieces[2]], .outOfOrder(piece: 3, of: 5, after: 1)),
+            ([pieces[0], pieces[0]], .outOfOrder(piece: 1, of: 5, after: 1)),
+            ([pieces[0], last], .outOfOrder(piece: 2, of: 2, after: 1)),
+            ([pieces[0], other], .interrupted),
+            ([try Self.line(SnapshotPiece(piece: 1, of: 1, bytes: last))], .nested),
+        ]
+        for (sent, expected) in wrong {
+            var lines = SnapshotLines()
+            #expect(throws: expected) { for line in sent { _ = try lines.take(line) } }
+        }
+    }
+
+    @Test func `what no pieces may make up is neither sent nor put together`() throws {
+        let line = Data(count: Limits.Stream.messageBytes + 1)
+        #expect(throws: SnapshotPieceError.tooLong(bytes: line.count)) { try SnapshotPiece.lines(of: line) }
+        var pieces = SnapshotPieces()
+        let half = Data(count: Limits.Stream.messageBytes / 2)
+        #expect(try pieces.take(SnapshotPiece(piece: 1, of: 4, bytes: half)) == nil)
+        #expect(try pieces.take(SnapshotPiece(piece: 2, of: 4, bytes: half)) == nil)
+        #expect(throws: SnapshotPieceError.tooLong(bytes: line.count)) {
+            try pieces.take(SnapshotPiece(piece: 3, of: 4, bytes: Data(count: 1)))
+        }
+    }
+
+    /// What outsiders can make grow, by what is the longest of each as it is encoded.
+    @Test func `every table full of the longest there can be fits into a message`() throws {
+        let domain = try TrustDomain(String(repeating: "d", count: 255))
+        let id = { (bytes: Int) throws -> SPIFFEID in
+            try SPIFFEID(trustDomain: domain, path: SPIFFEPath(String(repeating: "p", count: bytes)))
+        }
+        let encoded = { (value: any Encodable) throws -> Int in try WireCoding.encoder().encode(value).count + 1 }
+        let withdrawal = Withdrawal(
+            spiffeID: try id(Limits.Identities.templateBytes), through: IssueTime(seconds: 99_999_999_999))
+        let endpoint = Endpoint(
+            address: Array(repeating: "ffff", count: 8).joined(separator: ":"), port: .max,
+            workload: try id(Limits.Identities.pathBytes))
+        let tables = [
+            Limits.Identities.inAll * (try encoded(withdrawal)),
+            Limits.Endpoints.inAll * (try encoded(endpoint)),
+            Limits.Tokens.inAll * (try encoded(UUID().uuidString)),
+            // As stored, and what the encoding for agents has more.
+            2 * Limits.Manifests.bytes,
+        ]
+        #expect(tables.reduce(0, +) <= Limits.Stream.messageBytes, "\(tables)")
     }
 }

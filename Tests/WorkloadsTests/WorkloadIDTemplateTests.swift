@@ -1,3 +1,4 @@
+import Limits
 import SPIFFE
 import Testing
 
@@ -52,6 +53,28 @@ import Testing
             let error = #expect(throws: TemplateError.self) { try units.expand(facts) }
             #expect(error?.description.contains("\"\(unit)\"") == true)
         }
+    }
+
+    @Test func `a value is taken up to a length, and none beyond it`() throws {
+        let units = try WorkloadIDTemplate("u/{{systemd:unit}}")
+        let limit = Limits.Identities.placeBytes
+        let unit = { (bytes: Int) in String(repeating: "x", count: bytes - 8) + ".service" }
+        let facts = { (bytes: Int) in SelectorKeyTests.changed { $0.systemdUnit = unit(bytes) } }
+        #expect(try units.expand(facts(limit)).text == "u/" + unit(limit))
+        #expect(units.covers(try SPIFFEPath("u/" + unit(limit))))
+        #expect(throws: TemplateError.longValue(.systemdUnit, bytes: limit + 1)) { try units.expand(facts(limit + 1)) }
+        #expect(!units.covers(try SPIFFEPath("u/" + unit(limit + 1))))
+    }
+
+    @Test func `a template whose longest ID is too long is refused`() throws {
+        let limit = Limits.Identities.templateBytes
+        let literal = { (bytes: Int) in String(repeating: "l", count: bytes - Limits.Identities.placeBytes - 1) }
+        _ = try WorkloadName(literal(limit) + "/{{systemd:unit}}")
+        let error = #expect(throws: WorkloadNameError.self) {
+            try WorkloadName(literal(limit + 1) + "/{{systemd:unit}}")
+        }
+        #expect(error?.description.contains("\(limit) are the most") == true)
+        _ = try WorkloadName(String(repeating: "l", count: Limits.Identities.pathBytes))
     }
 
     @Test(arguments: [

@@ -1,0 +1,60 @@
+import ControlPlaneAPI
+import Foundation
+import Limits
+import NIOCore
+import Workloads
+
+/// What streams have to send, made once for all agents of a group that have the same.
+///
+/// So a fleet costs one encoding and one copy in memory, however many agents are sent it and however slowly they read.
+package actor SnapshotMessages {
+    /// How far a stream has come. The same place has the same content, for agents of one group.
+    struct Place: Hashable, Sendable {
+        let version: UInt64
+        let endpoints: Int64
+    }
+
+    struct Step: Hashable, Sendable {
+        let group: String
+        /// nil: nothing was sent.
+        let from: Place?
+        let to: Place
+    }
+
+    /// What an agent has after it, and the lines that bring it there.
+    struct Message: Sendable {
+        let place: Place
+        let identities: [WorkloadIdentity]
+        let endpoints: [Endpoint]
+        /// With their ends. None: nothing differs.
+        let lines: [ByteBuffer]
+
+        /// - Parameter line: nil: nothing differs.
+        init(at place: Place, _ identities: [WorkloadIdentity], _ endpoints: [Endpoint], line: Data?) throws {
+            self.place = place
+            self.identities = identities
+            self.endpoints = endpoints
+            lines = try line.map { try SnapshotPiece.lines(of: $0) }?
+                .map { ByteBuffer(bytes: $0 + [UInt8(ascii: "\n")]) } ?? []
+        }
+    }
+
+    /// In the order they were begun.
+    private var made: [(step: Step, message: Task<Message, any Error>)] = []
+
+    package init() {}
+
+    /// - Parameter make: may come to a later place than the step says.
+    func message(
+        _ step: Step, making make: @escaping @Sendable () async throws -> Message,
+    ) async throws -> Message {
+        if let held = made.first(where: { $0.step == step }) { return try await held.message.value }
+        let message = Task { try await make() }
+        made.append((step, message))
+        if made.count > Limits.Stream.messages { made.removeFirst() }
+        do { return try await message.value } catch {
+            made.removeAll { $0.message == message }
+            throw error
+        }
+    }
+}

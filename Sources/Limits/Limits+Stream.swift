@@ -1,0 +1,17 @@
+extension Limits {
+    /// The stream of snapshots to each agent.
+    package enum Stream {
+        /// Of one line. What would be longer comes in pieces, a line each.
+        package static let lineBytes = 1 << 20
+        /// Of what pieces make up together: every table full of the longest there can be fits, as a test adds up.
+        package static let messageBytes = 256 << 20
+        /// Messages that are kept for the next agent at the same place: its group, and what it has.
+        package static let messages = 16
+    }
+
+    static let stream = [
+        Limit("Stream.lineBytes", .bytes(Stream.lineBytes)),
+        Limit("Stream.messageBytes", .bytes(Stream.messageBytes)),
+        Limit("Stream.messages", .count(Stream.messages)),
+    ]
+}

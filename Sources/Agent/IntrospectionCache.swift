@@ -45,27 +45,39 @@ package actor IntrospectionCache: TokenIntrospector {
         let until: Date
     }
 
-    private let link: ControlPlaneLink
-    private let svids: SVIDKeeper
+    private let ask: @Sendable (String, SPIFFEID) async throws -> OAuthIntrospection
     private var entries = Answers(limit: Limits.Tokens.active)
     /// Apart: whoever presents tokens that are none displaces no good one.
     private var refusals = Answers(limit: Limits.Tokens.inactive)
+    private var waits = ToldWaits()
     private var revoked: Set<String> = []
     private var withdrawn: Set<SPIFFEID> = []
     /// "No" is asked again soon: it may have been said before a grant.
     private static let inactiveLifetime: TimeInterval = 2
 
     package init(link: ControlPlaneLink, svids: SVIDKeeper) {
-        self.link = link
-        self.svids = svids
+        self.init { token, server in
+            let client = try await link.client(as: svids.svid(for: server, process: nil))
+            return try await client.introspect(token: token, clientID: server)
+        }
+    }
+
+    /// - Parameter ask: the control plane, as the server of the token's resource.
+    init(asking ask: @escaping @Sendable (String, SPIFFEID) async throws -> OAuthIntrospection) {
+        self.ask = ask
     }
 
     package func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
         let key = Key(tokenHash: Array(SHA256.hash(data: Data(token.utf8))), server: server)
         let now = Date()
         if let status = entries.status(key, at: now) ?? refusals.status(key, at: now) { return status }
-        let client = try await link.client(as: svids.svid(for: server, process: nil))
-        let status = revised(Self.status(try await client.introspect(token: token, clientID: server)))
+        try waits.check(server, at: .now)
+        let answer: OAuthIntrospection
+        do { answer = try await ask(token, server) } catch {
+            waits.note(error, of: server, at: .now)
+            throw error
+        }
+        let status = revised(Self.status(answer))
         let entry = Entry(status: status, until: Self.expiry(of: status))
         if case .active = status { entries.keep(entry, key) } else { refusals.keep(entry, key) }
         return status

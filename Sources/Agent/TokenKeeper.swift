@@ -28,6 +28,7 @@ package actor TokenKeeper: TokenSource {
     private var tokens: [Key: (token: AccessToken, refreshAt: Date)] = [:]
     private var requests: [Key: Task<AccessToken, any Error>] = [:]
     private var registered: Set<SPIFFEID> = []
+    private var waits = ToldWaits()
 
     package init(issuer: @escaping @Sendable (X509SVID) async throws -> any TokenIssuer) {
         self.issuer = issuer
@@ -38,12 +39,11 @@ package actor TokenKeeper: TokenSource {
         let now = Date()
         if let held = tokens[key], held.refreshAt > now { return held.token }
         do {
+            try waits.check(svid.id, at: .now)
             return try await FirstAnswer.of(request(key, resource: resource, svid: svid))
         } catch {
-            // The control plane is away or refuses: what is still valid is still used, and introspection has the last word.
-            if let held = tokens[key], held.token.expiresAt > now, case ControlPlaneError.unreachable = error {
-                return held.token
-            }
+            // The control plane is away, or asks to wait: what is still valid is still used, and introspection has the last word.
+            if let held = tokens[key], held.token.expiresAt > now, Self.isPassing(error) { return held.token }
             throw Self.refusal(of: error, resource: resource.resource)
         }
     }
@@ -55,10 +55,22 @@ package actor TokenKeeper: TokenSource {
         registered = []
     }
 
+    private static func isPassing(_ error: any Error) -> Bool {
+        guard let error = error as? ControlPlaneError else { return false }
+        if case .unreachable = error { return true }
+        return error.wait != nil
+    }
+
     /// The authorization server's "no" is the caller's to know; that it is away passes.
     private static func refusal(of error: any Error, resource: ResourceURL) -> any Error {
         guard case ControlPlaneError.problem(let problem) = error else {
             return AgentError.tokenUnavailable(resource: resource.text, reason: "\(error)")
+        }
+        if let seconds = problem.retryAfter {
+            return Refusal(
+                status: 503, .unavailable, error: problem.error,
+                reason: "no access token for \(resource) now: \(problem.message)",
+                remedy: "call again later; find out what asks for so many tokens as this workload", retryAfter: seconds)
         }
         return Refusal(
             status: 403, .tokenRefused, error: problem.error,
@@ -69,7 +81,12 @@ package actor TokenKeeper: TokenSource {
 
     private func request(_ key: Key, resource: ProtectedResource, svid: X509SVID) -> Task<AccessToken, any Error> {
         if let running = requests[key] { return running }
-        let task = Task { try await self.fetch(key, resource: resource, svid: svid) }
+        let task = Task {
+            do { return try await self.fetch(key, resource: resource, svid: svid) } catch {
+                waits.note(error, of: svid.id, at: .now)
+                throw error
+            }
+        }
         requests[key] = task
         return task
     }

@@ -34,19 +34,21 @@ package struct AuthorizationServer: Sendable {
     let store: any OAuthStore
     let directory: any OAuthDirectory
     let journal: any OAuthJournal
+    let admission: any OAuthAdmission
     let now: @Sendable () -> Date
 
     package static let maximumBodyBytes = 64 * 1024
 
     package init(
         configuration: Configuration, keys: TokenSigningKey, store: any OAuthStore, directory: any OAuthDirectory,
-        journal: any OAuthJournal, now: @escaping @Sendable () -> Date = { Date() },
+        journal: any OAuthJournal, admission: any OAuthAdmission, now: @escaping @Sendable () -> Date = { Date() },
     ) {
         self.configuration = configuration
         self.tokens = AccessTokenCoding(issuer: configuration.issuer, key: keys)
         self.store = store
         self.directory = directory
         self.journal = journal
+        self.admission = admission
         self.now = now
     }
 
@@ -86,7 +88,13 @@ package struct AuthorizationServer: Sendable {
         event.caller = request.client?.spiffeID
         event.svidSerial = request.client?.serialNumber
         var refusal: OAuthRefusal
-        do { return try await work(&event) } catch let error as OAuthRefusal {
+        do {
+            if let client = request.client { try await admit(client.spiffeID, issuedAt: client.issuedAt, event) }
+            return try await work(&event)
+        } catch let excess as OAuthExcess {
+            // Told of where it is counted.
+            return .tooMuch(retryAfter: excess.seconds)
+        } catch let error as OAuthRefusal {
             refusal = error
         } catch let objection as OAuthObjection {
             refusal = OAuthRefusal(objection)

@@ -6,8 +6,7 @@ extension AuthorizationServer {
     func introspect(_ request: OAuthRequest, _ event: inout OAuthEvent) async throws -> OAuthResponse {
         let form = try FormParameters(parsing: request.body)
         // A resource server is no registered client and need not name itself: its SVID says who it is.
-        let caller = try await authentication().caller(of: request, form, requiresClientID: false)
-        event.set(caller)
+        let caller = try await caller(of: request, form, requiresClientID: false, &event)
         let server = try await standing(of: caller)
         let text = try form.required("token")
         let decision = try await decision(on: text, for: server, &event)

@@ -27,6 +27,16 @@ package struct OAuthResponse: Sendable {
         return response
     }
 
+    /// RFC 6585, section 4.
+    ///
+    /// - Parameter seconds: until there is an answer again.
+    static func tooMuch(retryAfter seconds: Int) -> OAuthResponse {
+        var response = error(
+            429, OAuthRefusal.Code.temporarilyUnavailable.rawValue, "this client asks too often; wait as Retry-After says")
+        response.headers.append(("Retry-After", "\(seconds)"))
+        return response
+    }
+
     /// RFC 9110, section 15.5.6.
     static func methodNotAllowed(_ allowed: String) -> OAuthResponse {
         var response = error(405, "invalid_request", "use \(allowed) here")

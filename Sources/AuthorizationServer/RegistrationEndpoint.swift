@@ -14,6 +14,7 @@ extension AuthorizationServer {
         let proof = try await proof(request.client, statement: wish.softwareStatement)
         event.caller = proof.id
         event.method = proof.method
+        if request.client == nil { try await admit(proof.id, issuedAt: proof.issuedAt, event) }
         let metadata = try wish.metadata(overriddenBy: proof.claims)
         guard metadata.spiffeID == nil || metadata.spiffeID == proof.id.description else {
             throw OAuthRefusal(.invalidClientMetadata, "spiffe_id is not \(proof.id), which the SVID proves")

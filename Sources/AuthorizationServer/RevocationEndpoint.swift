@@ -4,8 +4,7 @@ import Foundation
 extension AuthorizationServer {
     func revoke(_ request: OAuthRequest, _ event: inout OAuthEvent) async throws -> OAuthResponse {
         let form = try FormParameters(parsing: request.body)
-        let caller = try await authentication().caller(of: request, form, requiresClientID: true)
-        event.set(caller)
+        let caller = try await caller(of: request, form, requiresClientID: true, &event)
         _ = try await standing(of: caller)
         event.kind = .tokenRevoked
         event.reason = "not a token of this server"

@@ -28,16 +28,7 @@ final class AgentBudgets: Sendable {
         }
     }
 
-    fileprivate struct Spent {
-        var amount = 0.0
-        var at: Date
-
-        func left(of kind: Kind, at now: Date) -> Double {
-            kind.atOnce - max(0, amount - max(0, now.timeIntervalSince(at)) * kind.perSecond)
-        }
-    }
-
-    private let agents = Mutex<[SPIFFEID: [Kind: Spent]]>([:])
+    private let agents = Mutex<[SPIFFEID: [Kind: Spending]]>([:])
 
     /// How many are remembered: those that spent something they have not got back.
     var count: Int { agents.withLock { $0.count } }
@@ -47,7 +38,7 @@ final class AgentBudgets: Sendable {
     /// - Throws: ``ControlPlaneRefusal/tooMuch(_:retryAfter:)``, having taken nothing.
     func admit(_ amounts: [Kind: Int], of agent: SPIFFEID, at now: Date) throws(ControlPlaneRefusal) {
         let wait = agents.withLock { agents -> Double? in
-            let spent = (agents[agent] ?? [:]).mapValues { Spent(amount: $0.amount, at: min($0.at, now)) }
+            let spent = (agents[agent] ?? [:]).mapValues { Spending(amount: $0.amount, at: min($0.at, now)) }
             // Where the clock was set back, time counts from there.
             if !spent.isEmpty { agents[agent] = spent }
             let waits = amounts.keys.map { kind -> Double in
@@ -74,7 +65,13 @@ final class AgentBudgets: Sendable {
     }
 }
 
-extension [SPIFFEID: [AgentBudgets.Kind: AgentBudgets.Spent]] {
+extension Spending {
+    fileprivate func left(of kind: AgentBudgets.Kind, at now: Date) -> Double {
+        left(perSecond: kind.perSecond, atOnce: kind.atOnce, at: now)
+    }
+}
+
+extension [SPIFFEID: [AgentBudgets.Kind: Spending]] {
     fileprivate mutating func spend(
         _ amount: Double, _ kind: AgentBudgets.Kind, of agent: SPIFFEID, at now: Date,
     ) {

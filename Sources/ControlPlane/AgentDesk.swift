@@ -1,6 +1,7 @@
 package import ControlPlaneAPI
 import Foundation
 import Issuer
+import Limits
 import Logging
 import SPIFFE
 import X509
@@ -11,7 +12,7 @@ package struct AgentDesk: Sendable {
     let budgets = AgentBudgets()
     /// Reports are decoded and looked through one at a time of each agent: what is long takes one core of the others' at most.
     let reports = CallerTurns()
-    private let strangers = RefusalBudget(perMinute: 60)
+    private let strangers = RefusalBudget(perMinute: Limits.Refusals.strangersPerMinute)
 
     package init(state: ControlPlaneState) {
         self.state = state

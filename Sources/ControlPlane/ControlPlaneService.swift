@@ -39,7 +39,7 @@ package struct ControlPlaneService: Service {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    certificate, httpsListener(), try operatorListener(), state.hub,
+                    certificate, httpsListener(), try operatorListener(), state.hub, state.callers,
                     Housekeeping(desk: AgentDesk(state: state), logger: logger),
                 ].map { .init(service: $0) },
                 logger: logger,

@@ -12,6 +12,7 @@ package struct ControlPlaneState: Sendable {
     package let bundle: TrustBundle
     package let hub: SnapshotHub
     package let messages = SnapshotMessages()
+    package let callers: OAuthBudgets
     package let audit: AuditKeeper
     package let refusedEndpoints = RefusedEndpoints()
     package let now: @Sendable () -> Date
@@ -32,6 +33,7 @@ package struct ControlPlaneState: Sendable {
             trustDomain: configuration.trustDomain, managedNetworks: configuration.managedNetworks)
         bundle = authority.bundle(sequence: 1)
         hub = SnapshotHub()
+        callers = OAuthBudgets(store: store, now: now)
         let auditKeys =
             configuration.audit.keyDirectory ?? directory.appending(path: "audit-keys", directoryHint: .isDirectory)
         audit = AuditKeeper(

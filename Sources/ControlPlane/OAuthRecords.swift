@@ -12,7 +12,7 @@ package struct OAuthRecords: Sendable {
     let bundle: TrustBundle
     let hub: SnapshotHub
     let now: @Sendable () -> Date
-    private let strangers = RefusalBudget(perMinute: 60)
+    private let strangers = RefusalBudget(perMinute: Limits.Refusals.strangersPerMinute)
 
     init(state: ControlPlaneState) {
         store = state.store
@@ -122,7 +122,8 @@ extension OAuthRecords: OAuthJournal {
 }
 
 extension OAuthEvent {
-    fileprivate func entry(at time: Date) -> AuditChain.Entry {
+    /// - Parameter count: how many refusals it stands for; nil: itself alone.
+    func entry(at time: Date, count: Int? = nil) -> AuditChain.Entry {
         AuditChain.Entry(
             time: time, type: kind.rawValue,
             details: [
@@ -134,7 +135,7 @@ extension OAuthEvent {
                 "scopes": scopes.map { .list($0.map { .string($0) }) },
                 "thumbprint": thumbprint.map { .string($0.base64URL) },
                 "active": active.map { .boolean($0) },
-                "reason": .string(reason),
+                "reason": .string(reason), "count": count.map { .integer(Int64($0)) },
             ],
         )
     }

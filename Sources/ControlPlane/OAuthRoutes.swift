@@ -58,7 +58,8 @@ struct OAuthRoutes: Sendable {
     private func server() -> AuthorizationServer {
         AuthorizationServer(
             configuration: .init(issuer: issuer(), trustDomain: state.configuration.trustDomain),
-            keys: key, store: records, directory: records, journal: records, now: state.now)
+            keys: key, store: records, directory: records, journal: records, admission: state.callers,
+            now: state.now)
     }
 }
 

@@ -20,18 +20,16 @@ struct HTTPCall: Sendable {
     func send<Answer: Decodable>(
         over http: HTTPClient, logger: Logger, expecting: Answer.Type,
     ) async throws(ControlPlaneError) -> Answer {
-        let (status, bytes) = try await exchange(over: http, logger: logger)
-        guard (200..<300).contains(status) else { throw Self.refusal(status: status, bytes: bytes, address: address) }
+        let answer = try await exchange(over: http, logger: logger)
         do {
-            return try WireCoding.decoder().decode(Answer.self, from: bytes)
+            return try WireCoding.decoder().decode(Answer.self, from: answer.bytes)
         } catch {
-            throw .unexpected(address: address, status: status, reason: "\(error)")
+            throw .unexpected(address: address, status: answer.status, reason: "\(error)")
         }
     }
 
     func send(over http: HTTPClient, logger: Logger) async throws(ControlPlaneError) {
-        let (status, bytes) = try await exchange(over: http, logger: logger)
-        guard (200..<300).contains(status) else { throw Self.refusal(status: status, bytes: bytes, address: address) }
+        _ = try await exchange(over: http, logger: logger)
     }
 
     func request() -> HTTPClientRequest {
@@ -45,24 +43,35 @@ struct HTTPCall: Sendable {
         return request
     }
 
-    private func exchange(over http: HTTPClient, logger: Logger) async throws(ControlPlaneError) -> (UInt, Data) {
+    /// - Throws: also where it is refused.
+    private func exchange(
+        over http: HTTPClient, logger: Logger,
+    ) async throws(ControlPlaneError) -> (status: UInt, bytes: Data) {
+        let answer: HTTPClientResponse
+        let bytes: Data
         do {
-            let answer = try await http.execute(request(), timeout: timeout, logger: logger)
-            let bytes = try await answer.body.collect(upTo: Self.maximumAnswer)
-            return (answer.status.code, Data(bytes.readableBytesView))
+            answer = try await http.execute(request(), timeout: timeout, logger: logger)
+            bytes = Data(try await answer.body.collect(upTo: Self.maximumAnswer).readableBytesView)
         } catch {
             throw .unreachable(address: address, reason: "\(error)")
         }
+        guard (200..<300).contains(answer.status.code) else {
+            throw Self.refusal(answer, bytes: bytes, address: address)
+        }
+        return (answer.status.code, bytes)
     }
 
     /// A `Problem`, or an OAuth error (RFC 6749, section 5.2) in the same clothes.
-    static func refusal(status: UInt, bytes: Data, address: String) -> ControlPlaneError {
+    static func refusal(_ answer: HTTPClientResponse, bytes: Data, address: String) -> ControlPlaneError {
         if let problem = try? WireCoding.decoder().decode(Problem.self, from: bytes) { return .problem(problem) }
         if let error = try? WireCoding.decoder().decode(OAuthRefusal.self, from: bytes) {
-            return .problem(Problem(error: error.error, message: error.error_description ?? error.error))
+            return .problem(
+                Problem(
+                    error: error.error, message: error.error_description ?? error.error,
+                    retryAfter: answer.headers.first(name: "retry-after").flatMap { Int($0) }))
         }
         let text = String(decoding: bytes.prefix(200), as: UTF8.self)
-        return .unexpected(address: address, status: status, reason: text.isEmpty ? "an empty body" : text)
+        return .unexpected(address: address, status: answer.status.code, reason: text.isEmpty ? "an empty body" : text)
     }
 
     private struct OAuthRefusal: Decodable {

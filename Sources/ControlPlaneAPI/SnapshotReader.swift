@@ -31,7 +31,7 @@ struct SnapshotReader {
             let answer = try await http.execute(call.request(), deadline: .distantFuture, logger: logger)
             guard answer.status != .ok else { return answer }
             let bytes = Data(try await answer.body.collect(upTo: 1 << 20).readableBytesView)
-            throw HTTPCall.refusal(status: answer.status.code, bytes: bytes, address: address)
+            throw HTTPCall.refusal(answer, bytes: bytes, address: address)
         } catch let error as ControlPlaneError {
             throw error
         } catch {

@@ -4,7 +4,7 @@ extension Limits {
         certificateChain + connection + memory + log + svid + slots + audit + endpoints + files + egress + refusals
         + wait
         + explain
-        + identities + tokens + manifests + reports + stream
+        + identities + tokens + manifests + reports + stream + oauth
 
     private static let certificateChain = [
         Limit("CertificateChain.certificates", .count(CertificateChain.certificates)),
@@ -81,6 +81,7 @@ extension Limits {
         Limit("Refusals.window", .time(Refusals.window)),
         Limit("Refusals.sources", .count(Refusals.sources)),
         Limit("Refusals.explained", .count(Refusals.explained)),
+        Limit("Refusals.strangersPerMinute", .count(Refusals.strangersPerMinute)),
         Limit("Refusals.forgotten", .time(Refusals.forgotten)),
     ]
 

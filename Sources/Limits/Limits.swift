@@ -101,6 +101,8 @@ package enum Limits {
         package static let sources = 64
         /// Of one source in a window that `tidemark explain --connection` can tell of each by itself.
         package static let explained = 16
+        /// Of those who prove nothing, at `/oauth` and where agents are attested; the others are not recorded.
+        package static let strangersPerMinute = 60
         /// A source that was not refused for so long makes room for others.
         package static let forgotten = Duration.seconds(60)
     }

@@ -2,6 +2,7 @@ import Agent
 import ControlPlaneAPI
 import Crypto
 import Foundation
+import Gateway
 import Proxy
 import SPIFFE
 import Synchronization
@@ -45,6 +46,20 @@ struct TokenKeeperTests {
         #expect(issuer.asked == ["read", "read"])
     }
 
+    @Test func `who is told to wait does not ask again until then, and fails closed`() async throws {
+        let svid = try Self.svid()
+        let resource = try Self.resource(["read"])
+        issuer.refuse(retryAfter: 60)
+        for _ in 0..<5 {
+            let refusal = await #expect(throws: Refusal.self) { try await keeper.token(for: resource, svid: svid) }
+            #expect(refusal?.status == 503 && refusal?.retryAfter == 60)
+        }
+        #expect(issuer.asked == ["read"])
+        issuer.refuse(retryAfter: nil)
+        let soon = TokenKeeper { [issuer] _ in issuer }
+        #expect(try await soon.token(for: resource, svid: svid).value == "token-2")
+    }
+
     private static func resource(_ scopes: [String]) throws -> ProtectedResource {
         ProtectedResource(
             name: "forecast", resource: try ResourceURL(checking: "http://10.0.0.2:8000/mcp"),
@@ -70,6 +85,9 @@ struct TokenKeeperTests {
 /// Gives another token each time, and remembers for what scopes.
 private final class CountingIssuer: TokenIssuer {
     private let scopes = Mutex<[String]>([])
+    private let wait = Mutex<Int?>(nil)
+
+    func refuse(retryAfter seconds: Int?) { wait.withLock { $0 = seconds } }
 
     var asked: [String] { scopes.withLock { $0 } }
 
@@ -81,6 +99,9 @@ private final class CountingIssuer: TokenIssuer {
         let number = scopes.withLock { scopes in
             scopes.append(scope)
             return scopes.count
+        }
+        if let seconds = wait.withLock({ $0 }) {
+            throw .problem(Problem(error: "temporarily_unavailable", message: "wait", retryAfter: seconds))
         }
         return OAuthToken(accessToken: "token-\(number)", expiresIn: 600, scope: scope)
     }

@@ -103,7 +103,7 @@ struct IntrospectionTests {
         let server = AuthorizationServer(
             configuration: .init(issuer: Bench.issuer, trustDomain: try TrustDomain("td")),
             keys: TokenSigningKey(key: key),
-            store: bench.records, directory: bench.records, journal: bench.records,
+            store: bench.records, directory: bench.records, journal: bench.records, admission: bench.records,
             now: { [time = bench.time] in time.value })
         let claims = try JWS(parsing: token).claims
         let id = key.publicKey.jwkThumbprint

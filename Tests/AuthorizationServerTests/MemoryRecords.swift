@@ -10,6 +10,9 @@ actor MemoryRecords {
     private(set) var events: [OAuthEvent] = []
     var protected: [ProtectedResource]
     var active: Set<SPIFFEID>
+    /// Of whom there is no request left, and what each was asked of.
+    var waits: [SPIFFEID: Int] = [:]
+    private(set) var admissions: [Admission] = []
     private var withdrawn: [SPIFFEID: IssueTime] = [:]
     let trusted: BundleSet
     /// As with a full disk.
@@ -22,6 +25,12 @@ actor MemoryRecords {
     }
 
     struct DiskFull: Error {}
+
+    struct Admission: Equatable {
+        let caller: SPIFFEID
+        let stands: Bool
+        let kind: OAuthEvent.Kind
+    }
 
     func change(_ change: @Sendable (isolated MemoryRecords) -> Void) { change(self) }
 
@@ -74,5 +83,12 @@ extension MemoryRecords: OAuthJournal {
     func record(_ event: OAuthEvent) throws {
         guard !journalFails else { throw DiskFull() }
         events.append(event)
+    }
+}
+
+extension MemoryRecords: OAuthAdmission {
+    func admit(_ caller: SPIFFEID, stands: Bool, telling event: OAuthEvent) -> Int? {
+        admissions.append(Admission(caller: caller, stands: stands, kind: event.kind))
+        return waits[caller]
     }
 }

@@ -1,5 +1,3 @@
-import Limits
-
 /// What those do who have no right to make records, on its way into the audit: refusals, what strangers are let do, programs
 /// that are executed. The first of a source is a record at once, those of each window after it are one, and sources beyond a
 /// number share one of each kind. So whoever it is makes a bounded number of records, however often and from wherever, and their

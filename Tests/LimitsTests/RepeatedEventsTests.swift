@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Limits
 
 @Suite("Repeated events")
 struct RepeatedEventsTests {

@@ -1,0 +1,92 @@
+import AuthorizationServer
+@testable import ControlPlane
+import ControlPlaneAPI
+import Foundation
+import Limits
+import SPIFFE
+import Testing
+
+/// What one caller of the authorization server may cost.
+@Suite struct OAuthBudgetsTests {
+    @Test(.timeLimit(.minutes(3)))
+    func `a client that asks without end is told to wait, its refusals are counted together, and others are served`()
+        async throws
+    {
+        try await TestControlPlane.serve { plane in
+            _ = try await plane.apply(Manifests.weather)
+            let agent = try await plane.agent()
+            let flooding = try await plane.workload("client", of: agent)
+            let other = try await plane.workload("server", of: agent)
+            // All but the last of what it may ask; a clock that stands still earns a slow machine nothing back.
+            let start = plane.clock.now
+            let stop = { plane.clock.advance(by: start.timeIntervalSince(plane.clock.now)) }
+            for _ in 1..<Limits.OAuth.requestsAtOnce {
+                stop()
+                let event = OAuthEvent(.introspectionRefused, reason: "")
+                #expect(await plane.state.callers.admit(flooding.id, stands: true, telling: event) == nil)
+            }
+            let refused = try await plane.withClient(as: flooding) { client -> [Problem] in
+                var refused: [Problem] = []
+                for _ in 0..<40 where refused.count < 20 {
+                    stop()
+                    do { _ = try await client.introspect(token: "x", clientID: flooding.id) } catch
+                        ControlPlaneError.problem(let problem)
+                    { refused.append(problem) }
+                }
+                return refused
+            }
+            #expect(refused.count == 20)
+            #expect(Set(refused.map(\.error)) == ["temporarily_unavailable"])
+            #expect(Set(refused.map(\.retryAfter)) == [1])
+            let isActive = try await plane.withClient(as: other) {
+                try await $0.introspect(token: "x", clientID: other.id).active
+            }
+            #expect(!isActive)
+            var counted: [Int64] = []
+            repeat {
+                try await Task.sleep(for: Limits.Refusals.window / 4)
+                let records = try await plane.operators.audit(spiffeID: flooding.id)
+                counted = records.filter { $0.type == "introspection.refused" }.compactMap { record in
+                    if case .integer(let count)? = record.details["count"] { count } else { nil }
+                }
+            } while counted.reduce(0, +) < 20
+            #expect(counted.reduce(0, +) == 20)
+            #expect(counted.count < 20)
+            plane.clock.advance(by: 2)
+            try await plane.withClient(as: flooding) {
+                _ = try await $0.introspect(token: "x", clientID: flooding.id)
+            }
+        }
+    }
+
+    @Test func `callers for whom there is no room share what one has, and room comes back`() async throws {
+        let directory = TestControlPlane.temporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let store = try Store(directory: directory)
+        let clock = TestClock()
+        let start = Date()
+        // Whole minutes: a slow machine earns nothing back meanwhile.
+        let budgets = OAuthBudgets(store: store, callers: 4) {
+            start + (clock.now.timeIntervalSince(start) / 60).rounded(.down) * 60
+        }
+        let ask = { (caller: Int, stands: Bool) async throws -> Int? in
+            await budgets.admit(
+                try TestControlPlane.id("c\(caller)"), stands: stands, telling: OAuthEvent(.tokenRefused, reason: ""))
+        }
+        for caller in 0..<4 { #expect(try await ask(caller, true) == nil) }
+        for _ in 0..<Limits.OAuth.requestsAtOnce + 100 { _ = try await ask(100, true) }
+        // Of the crowd one is like another; who has a place has what it had.
+        for caller in [100, 101] { #expect(try await ask(caller, true) == 1) }
+        #expect(try await ask(0, true) == nil)
+        #expect(budgets.count <= 5)
+        clock.advance(by: 600)
+        #expect(try await ask(101, true) == nil)
+        #expect(budgets.count <= 2)
+        // A withdrawn proof's spending is not the ID's.
+        for _ in 0..<Limits.OAuth.requestsAtOnce + 100 { _ = try await ask(7, false) }
+        #expect(try await ask(7, false) == 1)
+        #expect(try await ask(7, true) == nil)
+        try store.close()
+    }
+}

@@ -87,5 +87,9 @@ private struct KernelNetwork: Network {
         }
     }
 
-    func links() throws -> [CUnsignedInt] { try namespace.run { HostNetwork.linksOfThread } }
+    func links() throws -> [CUnsignedInt] {
+        try namespace.run {
+            Result { () throws(ProxyError) in try HostNetwork.linksOfThread() }
+        }.get()
+    }
 }

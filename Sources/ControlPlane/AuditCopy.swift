@@ -29,18 +29,8 @@ package enum AuditCopy: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    func carry(_ checkpoint: AuditCheckpoint) async throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let text = try encoder.encode(checkpoint)
-        switch self {
-        case .file(let path): try Self.append(text + Data("\n".utf8), to: path)
-        case .address(let address): try await Self.post(text, to: address)
-        }
-    }
-
-    /// Waits for nobody: a pipe that is not read is an error.
-    private static func append(_ text: Data, to path: String) throws {
+    /// Waits for no reader: a pipe that is not read is an error. A file system may keep it waiting all the same.
+    static func append(_ text: Data, to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0o640)
         guard descriptor >= 0 else { throw AuditCopyError.file(errno) }
         defer { close(descriptor) }
@@ -49,18 +39,21 @@ package enum AuditCopy: Sendable, Equatable, CustomStringConvertible {
         guard count == text.count else { throw AuditCopyError.file(count < 0 ? errno : ENOSPC) }
     }
 
-    private static func post(_ text: Data, to address: String) async throws {
+    static func post(_ text: Data, to address: String, within limit: Duration) async throws {
         var request = HTTPClientRequest(url: address)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
         request.body = .bytes(ByteBuffer(bytes: text))
-        let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+        let answer = try await HTTPClient.shared.execute(request, timeout: .init(limit))
         guard (200..<300).contains(answer.status.code) else { throw AuditCopyError.status(answer.status.code) }
     }
 }
 
 enum AuditCopyError: Error, Equatable, CustomStringConvertible {
     case status(UInt)
+    case late(Duration)
+    /// What was begun at an earlier checkpoint has not ended.
+    case stuck
     /// An errno; of a pipe without a reader ENXIO, of one that is full EAGAIN.
     case file(CInt)
 
@@ -68,6 +61,8 @@ enum AuditCopyError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .file(let number): "\(String(cString: strerror(number))) (errno \(number))"
         case .status(let code): "it answered \(code)"
+        case .late(let limit): "nothing came of it within \(limit)"
+        case .stuck: "an earlier one is still being written there; does its file system answer?"
         }
     }
 }

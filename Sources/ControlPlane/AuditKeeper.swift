@@ -10,6 +10,7 @@ package struct AuditKeeper: Sendable {
     let key: CheckpointKey
     let retention: AuditRetention
     let copies: [AuditCopy]
+    var carrier = AuditCarrier()
     let now: @Sendable () -> Date
 
     /// - Returns: nil where nothing was recorded since the last one.
@@ -79,10 +80,8 @@ package struct AuditKeeper: Sendable {
             metadata: [
                 "count": "\(checkpoint.count)", "head": "\(checkpoint.head)", "signature": "\(checkpoint.signature)",
             ])
-        for copy in copies {
-            do { try await copy.carry(checkpoint) } catch {
-                logger.error("audit checkpoint not carried to \(copy): \(error)")
-            }
+        for (copy, error) in try await carrier.carry(checkpoint, to: copies) {
+            logger.error("audit checkpoint not carried to \(copy): \(error)")
         }
     }
 }

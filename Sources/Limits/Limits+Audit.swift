@@ -35,6 +35,8 @@ extension Limits {
         package static let removalPause = Duration.milliseconds(20)
         /// Between two checkpoints, if anything was recorded: what is cut off within it is found by a newer head alone.
         package static let checkpointInterval = Duration.seconds(60)
+        /// Until a place outside has taken a checkpoint. They are asked side by side.
+        package static let copyDeadline = Duration.seconds(10)
         /// How far a host's clock may be ahead.
         package static let clockSkew = Duration.seconds(3600)
     }
@@ -55,6 +57,7 @@ extension Limits {
         Limit("Audit.removedAtOnce", .count(Audit.removedAtOnce)),
         Limit("Audit.removalPause", .time(Audit.removalPause)),
         Limit("Audit.checkpointInterval", .time(Audit.checkpointInterval)),
+        Limit("Audit.copyDeadline", .time(Audit.copyDeadline)),
         Limit("Audit.clockSkew", .time(Audit.clockSkew)),
     ]
 }

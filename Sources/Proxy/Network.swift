@@ -34,11 +34,21 @@ package struct HostNetwork: Network {
         return descriptor
     }
 
-    package func links() -> [CUnsignedInt] { Self.linksOfThread }
+    package func links() throws(ProxyError) -> [CUnsignedInt] { try Self.linksOfThread() }
 
     /// Of the namespace the calling thread is in.
-    package static var linksOfThread: [CUnsignedInt] {
-        let devices = (try? System.enumerateDevices()) ?? []
+    package static func linksOfThread() throws(ProxyError) -> [CUnsignedInt] {
+        try links(of: System.enumerateDevices)
+    }
+
+    /// - Throws: where they cannot be told, which is not the same as that there are none.
+    static func links(of enumerate: () throws -> [NIONetworkDevice]) throws(ProxyError) -> [CUnsignedInt] {
+        let devices: [NIONetworkDevice]
+        do { devices = try enumerate() } catch {
+            throw .socket(
+                operation: "getifaddrs", address: "for link-local addresses",
+                errno: (error as? IOError)?.errnoCode ?? 0)
+        }
         let indices = devices.filter { $0.address?.isLinkLocalIPv6 == true }.map { CUnsignedInt($0.interfaceIndex) }
         return Set(indices).sorted()
     }

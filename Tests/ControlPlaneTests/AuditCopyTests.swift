@@ -60,6 +60,58 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a place that takes a connection and never answers keeps no other waiting`() async throws {
+        try await Self.serve { plane, place, log in
+            let (accepted, accept) = AsyncStream.makeStream(of: (any Channel).self)
+            let mute = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .childChannelInitializer { channel in
+                    accept.yield(channel)
+                    return channel.eventLoop.makeSucceededVoidFuture()
+                }
+                .bind(host: "127.0.0.1", port: 0).get()
+            let address = "http://127.0.0.1:\(mute.localAddress?.port ?? 0)/"
+            let file = plane.directory.appending(path: "outside").path
+            let keeper = Self.keeper(
+                plane, [try #require(AuditCopy(address)), .file(file), try #require(AuditCopy(place.address))])
+            async let kept: Void = keeper.keep(logger: log.logger)
+            while place.posts.isEmpty || !FileManager.default.fileExists(atPath: file) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            // The first one is waited for as yet.
+            #expect(log.errors.isEmpty)
+            try await mute.close()
+            try await accepted.first { _ in true }?.close()
+            try await kept
+            #expect(log.errors.count == 1)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a file system that hangs holds one thread, is told, and keeps no other waiting`() async throws {
+        let hang = DispatchSemaphore(value: 0)
+        let written = Mutex<[String]>([])
+        let carrier = AuditCarrier(limit: .milliseconds(50)) { _, path in
+            if path == "/hangs" { hang.wait() }
+            written.withLock { $0.append(path) }
+        }
+        let checkpoint = AuditCheckpoint(count: 1, head: "h", signature: "s")
+        let places: [AuditCopy] = [.file("/hangs"), .file("/works")]
+        let late = try await carrier.carry(checkpoint, to: places)
+        #expect(late.map(\.0) == [.file("/hangs")])
+        #expect(late.first?.1 as? AuditCopyError == .late(.milliseconds(50)))
+        let stuck = try await carrier.carry(checkpoint, to: places)
+        #expect(stuck.map(\.0) == [.file("/hangs")])
+        #expect(stuck.first?.1 as? AuditCopyError == .stuck)
+        #expect(written.withLock { $0 } == ["/works", "/works"])
+        hang.signal()
+        while written.withLock({ $0.count }) < 3 { try await Task.sleep(for: .milliseconds(5)) }
+        hang.signal()
+        while try await carrier.carry(checkpoint, to: places).contains(where: { $0.1 as? AuditCopyError == .stuck }) {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
     private static func serve(
         _ body: @Sendable @escaping (TestControlPlane, PostBox, LogBook) async throws -> Void
     ) async throws {

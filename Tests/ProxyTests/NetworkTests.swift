@@ -33,6 +33,13 @@ import Testing
         func live() async throws -> (client: Wire, server: Wire) { try await NetworkTests.carry(dial(), hosts) }
     }
 
+    @Test func `devices that cannot be told are an error, and not none`() throws {
+        #expect(throws: ProxyError.self) {
+            try HostNetwork.links { throw IOError(errnoCode: EMFILE, reason: "getifaddrs") }
+        }
+        #expect(try HostNetwork.links { [] } == [])
+    }
+
     @Test func `a network bound while the proxy runs is served, with sockets of its own`() async throws {
         let apart = try await Apart()
         let before = (apart.agents.sockets, apart.tools.sockets)

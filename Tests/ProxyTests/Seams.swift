@@ -220,7 +220,7 @@ final class RecordingNetwork: Network {
         return try HostNetwork(cookie: cookie).socket(family: family)
     }
 
-    func links() -> [CUnsignedInt] { HostNetwork.linksOfThread }
+    func links() throws -> [CUnsignedInt] { try HostNetwork.linksOfThread() }
 
     var sockets: Int { made.withLock { $0 } }
 

@@ -73,8 +73,8 @@ let everything: [Target] = [
     room(
         "ControlPlaneAPI",
         ["Limits", "SPIFFE", "Workloads", asyncHTTPClient, nio, nioHTTP1, nioSSL, crypto, logging]),
-    room("Kernel", ["CLibBPF", "CNetlink", "KernelABI", "Workloads"], plugins: ["BPFBuild"]),
-    room("Gateway", ["SPIFFE", "Workloads"]),
+    room("Kernel", ["Limits", "CLibBPF", "CNetlink", "KernelABI", "Workloads"], plugins: ["BPFBuild"]),
+    room("Gateway", ["Limits", "SPIFFE", "Workloads"]),
     room(
         "Proxy",
         [
@@ -112,7 +112,7 @@ let everything: [Target] = [
     tests("SPIFFETests", ["Limits", "SPIFFE", x509, crypto, asn1]),
     tests("WorkloadsTests", ["Limits", "Workloads", "SPIFFE"]),
     tests("IssuerTests", ["Issuer", "SPIFFE", x509, crypto, asn1]),
-    tests("AuthorizationServerTests", ["AuthorizationServer", "SPIFFE", "Workloads", crypto]),
+    tests("AuthorizationServerTests", ["Limits", "AuthorizationServer", "SPIFFE", "Workloads", crypto]),
     tests("GatewayTests", ["Gateway", "SPIFFE", "Workloads"]),
     tests(
         "ProxyTests",

@@ -1,4 +1,5 @@
 package import Kernel
+import Limits
 import SPIFFE
 package import Workloads
 
@@ -45,7 +46,7 @@ package actor Attestor {
 
     package init(
         kernel: any ProcessRecords, hasher: FileHasher = FileHasher(),
-        interpreters: KnownInterpreters = KnownInterpreters(), remembering limit: Int = 8192,
+        interpreters: KnownInterpreters = KnownInterpreters(), remembering limit: Int = Limits.Queues.images,
     ) {
         self.kernel = kernel
         self.hasher = hasher

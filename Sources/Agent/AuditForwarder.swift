@@ -97,7 +97,7 @@ package final class AuditForwarder: Sendable {
             metadata: ["of": "\(whose.joined(separator: ", "))"])
     }
 
-    private static let lossInterval = Duration.seconds(60)
+    private static let lossInterval = Limits.Queues.lossTold
 
     /// All was sent: nothing on the disk is of use any more.
     private func settle() {

@@ -1,6 +1,7 @@
 package import ControlPlaneAPI
 import Crypto
 import Foundation
+import Limits
 package import Logging
 package import SPIFFE
 import Synchronization
@@ -83,7 +84,7 @@ package actor ControlPlaneLink {
             } catch {
                 failures += 1
                 logger.warning("the agent's own SVID: \(error)", metadata: ["attempt": "\(failures)"])
-                try? await Task.sleep(for: .seconds(min(30, 1 << min(failures - 1, 5))))
+                try? await Task.sleep(for: min(Limits.SVID.retry, .seconds(1 << min(failures - 1, 5))))
             }
         }
         await shutdown()

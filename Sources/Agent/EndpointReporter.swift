@@ -62,7 +62,7 @@ package actor EndpointReporter {
     }
 
     package func run() async {
-        while (try? await Task.sleep(for: .seconds(30))) != nil {
+        while (try? await Task.sleep(for: Limits.Namespaces.addressLook)) != nil {
             telling.retryRefused()
             await refresh()
         }

@@ -1,5 +1,6 @@
 import ControlPlaneAPI
 import Kernel
+import Limits
 import Workloads
 
 /// What an exec makes of a file: the file that runs in the end, with the argv the kernel gives it.
@@ -79,7 +80,7 @@ enum Shebang: Equatable {
     case neither
 
     /// BINPRM_BUF_SIZE: the kernel looks no further.
-    static let bytes = 256
+    static let bytes = Limits.Selectors.firstLineBytes
 
     static func read(_ path: String) -> Shebang {
         guard let file = try? OpenFile(path: path), let start = try? file.read(upTo: bytes, at: 0) else {

@@ -37,7 +37,7 @@ package actor FileHasher {
     package private(set) var filesRead = 0
 
     /// Two writes within one tick of the kernel's clock leave the same time of change; the clocks differ by less than this.
-    private static let settled = Duration.seconds(2)
+    private static let settled = Limits.Files.settled
 
     /// - Parameter now: the time since 1970.
     package init(bounds: Bounds = Bounds(), now: @escaping @Sendable () -> Duration = { .sinceEpoch }) {
@@ -236,7 +236,7 @@ struct ReadingPace {
     /// When all that was taken so far is paid for.
     private var paid: ContinuousClock.Instant
 
-    private static let burst = Duration.milliseconds(100)
+    private static let burst = Limits.Files.burst
 
     init(bytesPerSecond: Int64, start: ContinuousClock.Instant) {
         self.bytesPerSecond = bytesPerSecond

@@ -2,6 +2,7 @@ package import ControlPlaneAPI
 import Crypto
 import Foundation
 import Kernel
+import Limits
 package import Workloads
 
 /// What execvp(3) would make of a command, found out without executing it.
@@ -11,9 +12,7 @@ package struct HypotheticalExec: Sendable {
     package let steps: [String]
 
     /// The kernel's own limit: `#!` leads to a file that begins with `#!` itself, and so on.
-    package static let maximumInterpreters = 5
-    /// What is hashed; of longer files the hash stays unknown.
-    static let maximumHashedBytes: Int64 = 1 << 30
+    package static let maximumInterpreters = Limits.Selectors.interpreters
 
     /// - Throws: `command_missing`, `program_not_found`, `program_not_executable`, `interpreter_unusable`.
     package init(_ question: ExecQuestion, interpreters: KnownInterpreters = KnownInterpreters()) throws(Problem) {
@@ -136,7 +135,7 @@ private struct KeptArguments {
     private(set) var words: [String] = []
     private(set) var isCut = false
     /// Each word with its NUL; PROCESS_ARGV_LEN of the kernel part.
-    private static let maximum = 1024
+    private static let maximum = Limits.Selectors.argvBytes
 
     init(_ arguments: [String]) {
         var left = Self.maximum

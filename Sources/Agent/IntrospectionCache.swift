@@ -53,7 +53,7 @@ package actor IntrospectionCache: TokenIntrospector {
     private var revoked: Set<String> = []
     private var withdrawn: Set<SPIFFEID> = []
     /// "No" is asked again soon: it may have been said before a grant.
-    private static let inactiveLifetime: TimeInterval = 2
+    private static let inactiveLifetime = Limits.Tokens.inactiveLifetime / .seconds(1)
 
     package init(link: ControlPlaneLink, svids: SVIDKeeper) {
         self.init { token, server in

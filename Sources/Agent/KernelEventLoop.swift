@@ -28,9 +28,10 @@ struct KernelEventLoop: Sendable {
     let listenersChanged: @Sendable () -> Void
 
     /// Files are opened as soon as a process is told of, whoever is being hashed.
-    private let openings = WorkQueue(workers: 16, capacity: 4096)
-    private let examinations = WorkQueue(workers: 8, capacity: 4096)
-    private let arrivals = WorkQueue(workers: 4, capacity: 65536)
+    private let openings = WorkQueue(workers: Limits.Queues.openingsAtOnce, capacity: Limits.Queues.openings)
+    private let examinations = WorkQueue(
+        workers: Limits.Queues.examinationsAtOnce, capacity: Limits.Queues.examinations)
+    private let arrivals = WorkQueue(workers: Limits.Queues.arrivalsAtOnce, capacity: Limits.Queues.arrivals)
     private let changes = ChangedProcesses()
     private let identities = IdentifiedProcesses()
 

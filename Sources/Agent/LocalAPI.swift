@@ -2,6 +2,7 @@ package import ControlPlaneAPI
 import Foundation
 import Hummingbird
 import Kernel
+import Limits
 package import Logging
 
 /// What `tidemark explain`, `top` and `status --agent` talk to: HTTP on a Unix socket that root alone may open.
@@ -13,9 +14,6 @@ package struct LocalAPI: Sendable {
     private let activity: WorkloadActivity
     private let status: @Sendable () async -> AgentSelfStatus
     private let logger: Logger
-
-    /// Of a question; 4096 identities with everything they can have fit in.
-    private static let maximumBody = 16 << 20
 
     package init(
         socket: String, explainer: Explainer, connections: ConnectionFinder, drafts: DraftTrial,
@@ -105,7 +103,7 @@ package struct LocalAPI: Sendable {
 
     private static func body<Question: Decodable>(of request: Request) async throws(Problem) -> Question {
         do {
-            let bytes = try await request.body.collect(upTo: maximumBody)
+            let bytes = try await request.body.collect(upTo: Limits.Calls.answerBytes)
             return try WireCoding.decoder().decode(Question.self, from: Data(bytes.readableBytesView))
         } catch {
             throw Problem(

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Kernel
+import Limits
 package import Logging
 
 /// Says in the log when the kernel part loses something: a full table refuses, and nobody would know why.
@@ -8,9 +9,9 @@ package struct LossWatch: Sendable {
     private var told: [String: ContinuousClock.Instant] = [:]
 
     /// At least this long between two lines on one counter; what is lost meanwhile is in the next one.
-    package static let pause = Duration.seconds(60)
+    package static let pause = Limits.Queues.lossTold
     /// Between two looks.
-    package static let interval = Duration.seconds(5)
+    package static let interval = Limits.Queues.lossLook
 
     /// - Parameter known: what was told of before.
     package init(_ known: KernelCounters) {

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Limits
 package import Logging
 import Synchronization
 
@@ -53,7 +54,7 @@ package final class PolicyFollower: Sendable {
             } catch {
                 failures += 1
                 note(error, failures: failures)
-                try? await Task.sleep(for: .milliseconds(min(5_000, 200 << min(failures, 6))))
+                try? await Task.sleep(for: min(Limits.Stream.longestRetry, .milliseconds(200 << min(failures, 6))))
             }
         }
     }

@@ -1,6 +1,7 @@
 import ControlPlaneAPI
 import Crypto
 import Kernel
+import Limits
 import Workloads
 
 /// Finds the file a command names, as execvp(3) does.
@@ -102,15 +103,15 @@ struct FileOnDisk {
     /// SHA-256 in lower-case hex; nil for what cannot be read or is too long.
     static func hash(_ path: String) -> String? {
         guard let status = FileStatus(path: path), status.isRegular,
-            status.bytes <= HypotheticalExec.maximumHashedBytes, let file = try? OpenFile(path: path)
+            status.bytes <= Limits.Files.bytes, let file = try? OpenFile(path: path)
         else { return nil }
         var digest = SHA256()
         var offset: Int64 = 0
-        while let bytes = try? file.read(upTo: 1 << 20, at: offset), !bytes.isEmpty {
+        while let bytes = try? file.read(upTo: Limits.Files.chunkBytes, at: offset), !bytes.isEmpty {
             digest.update(data: bytes)
             offset += Int64(bytes.count)
             // It grows while it is read.
-            guard offset <= HypotheticalExec.maximumHashedBytes else { return nil }
+            guard offset <= Limits.Files.bytes else { return nil }
         }
         return digest.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }

@@ -1,6 +1,7 @@
 package import Foundation
 package import Gateway
 package import Kernel
+import Limits
 package import SPIFFE
 import Synchronization
 package import Workloads
@@ -30,8 +31,8 @@ package final class RecentRefusals: Sendable {
     }
 
     private let memory = Mutex(Memory())
-    private static let kept = 4096
-    private static let workloads = 8192
+    private static let kept = Limits.Explain.refusals
+    private static let workloads = Limits.Explain.refusalWorkloads
     private static let each = 5
 
     package init() {}

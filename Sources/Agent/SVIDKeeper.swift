@@ -62,7 +62,7 @@ package actor SVIDKeeper: SVIDSource {
 
     /// Renews what is due, until cancelled.
     package func run() async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil {
+        while (try? await Task.sleep(for: Limits.SVID.look)) != nil {
             let now = Date()
             for (workload, state) in states where state.due <= now {
                 if isWanted(workload, state) {

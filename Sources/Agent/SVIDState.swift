@@ -1,4 +1,5 @@
 package import Foundation
+import Limits
 package import SPIFFE
 
 /// Where the certificate of one identity stands. Pure; `SVIDKeeper` carries it.
@@ -61,6 +62,6 @@ package enum SVIDState: Sendable {
 
     /// 1, 2, 4 … 60 seconds.
     private static func backOff(failures: Int) -> TimeInterval {
-        min(60, Double(1 << min(failures - 1, 6)))
+        min(Limits.SVID.longestRetry / .seconds(1), Double(1 << min(failures - 1, 6)))
     }
 }

@@ -1,4 +1,5 @@
 package import Kernel
+import Limits
 package import Logging
 package import Workloads
 
@@ -16,7 +17,7 @@ package actor ServedNamespaces {
     }
 
     /// Of those with a name as many as this are served before a managed process is seen in them.
-    private static let maximumAhead = 4096
+    private static let maximumAhead = Limits.Namespaces.ahead
 
     private let placement: any ProxyPlacement
     private let logger: Logger
@@ -157,7 +158,7 @@ package actor ServedNamespaces {
 
     /// Gives up the namespaces that have ended, once a second, until cancelled.
     package func run() async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil { giveUpEmptyOnes() }
+        while (try? await Task.sleep(for: Limits.Namespaces.look)) != nil { giveUpEmptyOnes() }
     }
 
     /// Our own listeners keep a namespace alive, so it ends when its processes have and its name is gone.

@@ -13,7 +13,7 @@ package struct Standings: Sendable {
     private let patience: Duration
 
     /// Until it is asked again about one that became another.
-    private static let pause = Duration.milliseconds(1)
+    private static let pause = Limits.Queues.standingPause
 
     package init(
         kernel: any ProcessRecords, policy: PolicyBoard, attestor: Attestor,

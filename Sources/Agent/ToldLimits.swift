@@ -1,4 +1,5 @@
 import ControlPlaneAPI
+import Limits
 import Proxy
 
 /// `limits` in agent.yaml: what of the proxy's limits an operator may choose.
@@ -13,7 +14,7 @@ struct ToldLimits: Decodable {
     init(from decoder: any Decoder) throws {
         try decoder.refuseKeys(besides: CodingKeys.self)
         let keys = try decoder.container(keyedBy: CodingKeys.self)
-        connections = try Self.number(.connections, 100...1_000_000, in: keys)
+        connections = try Self.number(.connections, Limits.Slots.leastOfProxy...Limits.Slots.mostOfProxy, in: keys)
         bodyBytesPerSecond = try Self.number(.bodyBytesPerSecond, 0...1_000_000, in: keys)
         handshake = try Self.duration(.handshake, in: keys)
         requestHead = try Self.duration(.requestHead, in: keys)

@@ -1,4 +1,5 @@
 package import Foundation
+import Limits
 package import SPIFFE
 
 /// OAuth 2.0 for workloads that hold SVIDs. Knows no HTTP library and never sees an SVID signing key.
@@ -18,7 +19,7 @@ package struct AuthorizationServer: Sendable {
         package var registersOnFirstUse: Bool
 
         package init(
-            issuer: String, trustDomain: TrustDomain, accessTokenLifetime: Duration = .seconds(300),
+            issuer: String, trustDomain: TrustDomain, accessTokenLifetime: Duration = Limits.OAuth.tokenLifetime,
             allowsUnboundTokens: Bool = false, registersOnFirstUse: Bool = false,
         ) {
             self.issuer = issuer
@@ -36,8 +37,6 @@ package struct AuthorizationServer: Sendable {
     let journal: any OAuthJournal
     let admission: any OAuthAdmission
     let now: @Sendable () -> Date
-
-    package static let maximumBodyBytes = 64 * 1024
 
     package init(
         configuration: Configuration, keys: TokenSigningKey, store: any OAuthStore, directory: any OAuthDirectory,
@@ -58,8 +57,8 @@ package struct AuthorizationServer: Sendable {
             return .error(404, "not_found", "see the issuer's metadata for what is here")
         }
         guard request.method == endpoint.method else { return .methodNotAllowed(endpoint.method) }
-        guard request.body.count <= Self.maximumBodyBytes else {
-            return .error(413, "invalid_request", "at most 64 KiB are read")
+        guard request.body.count <= Limits.OAuth.bodyBytes else {
+            return .error(413, "invalid_request", "at most \(Limits.OAuth.bodyBytes >> 10) KiB are read")
         }
         if let expected = endpoint.contentType, !request.has(contentType: expected) {
             return .error(415, "invalid_request", "send \(expected)")

@@ -1,4 +1,5 @@
 import Foundation
+import Limits
 import SPIFFE
 
 /// Who calls, proven by an SVID.
@@ -22,7 +23,7 @@ struct ClientAuthentication {
 
     static let assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
     /// The longest a client assertion may live.
-    static let maximumAssertionLifetime = Duration.seconds(300)
+    static let maximumAssertionLifetime = Limits.OAuth.assertionLifetime
 
     /// - Parameter requiresClientID: with a certificate, as section 3.2 demands at the token endpoint.
     func caller(

@@ -65,7 +65,7 @@ extension Entitlement.Cause: CustomStringConvertible {
         switch self {
         case .withdrawn(let reason): reason
         case .notRegistered(let client): "\(client) is not registered"
-        case .noResource(let name): "no manifest declares resource \"\(name.cut(toJSONBytes: 256))\""
+        case .noResource(let name): "no manifest declares resource \"\(name.cut(toJSONBytes: Limits.Audit.nameBytes))\""
         case .notAllowed(let client, let name): "\(client) is not in allowedSPIFFEIDs of \(name)"
         }
     }

@@ -19,7 +19,8 @@ struct FormParameters {
         }
         let repeated = values.filter { $0.value.count > 1 }.keys
         if let twice = repeated.sorted().first(where: { !Self.repeatable.contains($0) }) {
-            throw OAuthRefusal(.invalidRequest, "parameter \"\(twice.cut(toJSONBytes: 64))\" comes twice")
+            throw OAuthRefusal(
+                .invalidRequest, "parameter \"\(twice.cut(toJSONBytes: Limits.Audit.wordBytes))\" comes twice")
         }
         // A parameter without a value counts as omitted, RFC 6749, section 3.2.
         self.values = values.mapValues { $0.filter { !$0.isEmpty } }

@@ -32,7 +32,8 @@ package struct OAuthResponse: Sendable {
     /// - Parameter seconds: until there is an answer again.
     static func tooMuch(retryAfter seconds: Int) -> OAuthResponse {
         var response = error(
-            429, OAuthRefusal.Code.temporarilyUnavailable.rawValue, "this client asks too often; wait as Retry-After says")
+            429, OAuthRefusal.Code.temporarilyUnavailable.rawValue,
+            "this client asks too often; wait as Retry-After says")
         response.headers.append(("Retry-After", "\(seconds)"))
         return response
     }

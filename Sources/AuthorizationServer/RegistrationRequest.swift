@@ -1,4 +1,5 @@
 import Foundation
+import Limits
 import SPIFFE
 
 /// The metadata a client asks to be registered with: RFC 7591, section 2.
@@ -51,8 +52,8 @@ struct ClientMetadata: Equatable {
         guard members["redirect_uris"] == nil || members["redirect_uris"] == .array([]) else {
             throw OAuthRefusal(.invalidRedirectURI, "redirect_uris without a grant that redirects")
         }
-        guard (name?.utf8.count ?? 0) <= 256 else {
-            throw OAuthRefusal(.invalidClientMetadata, "client_name is longer than 256 bytes")
+        guard (name?.utf8.count ?? 0) <= Limits.Audit.nameBytes else {
+            throw OAuthRefusal(.invalidClientMetadata, "client_name is longer than \(Limits.Audit.nameBytes) bytes")
         }
     }
 

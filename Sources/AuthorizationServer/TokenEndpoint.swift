@@ -7,7 +7,7 @@ import Workloads
 extension AuthorizationServer {
     func issueToken(_ request: OAuthRequest, _ event: inout OAuthEvent) async throws -> OAuthResponse {
         let form = try FormParameters(parsing: request.body)
-        event.resource = form["resource"].map { $0.cut(toJSONBytes: 256) }
+        event.resource = form["resource"].map { $0.cut(toJSONBytes: Limits.Audit.nameBytes) }
         let caller = try await caller(of: request, form, requiresClientID: true, &event)
         guard try form.required("grant_type") == "client_credentials" else {
             throw OAuthRefusal(.unsupportedGrantType, "\(caller.id) asked for another grant")

@@ -35,7 +35,9 @@ enum TokenPolicy {
         let asked = scope.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
         if let stranger = asked.first(where: { !resource.scopes.contains($0) }) {
             return .refuse(
-                OAuthRefusal(.invalidScope, "\(resource.resource) has no scope \"\(stranger.cut(toJSONBytes: 64))\""))
+                OAuthRefusal(
+                    .invalidScope,
+                    "\(resource.resource) has no scope \"\(stranger.cut(toJSONBytes: Limits.Audit.wordBytes))\""))
         }
         return .grant(resource: resource, scopes: resource.scopes.filter(asked.contains))
     }

@@ -153,7 +153,7 @@ package struct AgentDesk: Sendable {
         ]
         do {
             let time = try await issueTime(for: request.spiffeID, by: agent, now: now)
-            let lifetime = min(state.configuration.svidLifetime, .seconds(300))
+            let lifetime = min(state.configuration.svidLifetime, Limits.SVID.jwtLifetime)
             let token = try Self.issuing { () throws(IssuerError) in
                 try state.authority.issueJWTSVID(
                     for: request.spiffeID, audience: request.audience, issuer: state.configuration.trustDomain.uri,

@@ -14,7 +14,7 @@ package enum AgentDirectory {
     }
 
     /// Seconds.
-    package static let joinTokenLifetime = 1...(7 * 86_400)
+    package static let joinTokenLifetime = 1...Int(Limits.JoinTokens.longestLifetime / .seconds(1))
 
     // MARK: Join tokens
 
@@ -24,7 +24,8 @@ package enum AgentDirectory {
     ) throws -> String {
         let token = SymmetricKey(size: .bits256).withUnsafeBytes { $0.hexadecimal }
         try database.execute(
-            sql: "DELETE FROM join_tokens WHERE expires_at < ?", arguments: [now.milliseconds - 86_400_000])
+            sql: "DELETE FROM join_tokens WHERE expires_at < ?",
+            arguments: [now.milliseconds - Int64(Limits.JoinTokens.kept / .milliseconds(1))])
         try database.execute(
             sql: "INSERT INTO join_tokens (sha256, agent_group, expires_at) VALUES (?, ?, ?)",
             arguments: [digest(token), group, expiresAt.milliseconds],

@@ -1,3 +1,5 @@
+import Limits
+
 /// What is kept of the SVIDs of one agent: an agent is the serial that was issued last.
 package struct AgentStanding: Sendable, Equatable {
     /// Lower-case hexadecimal; nil of an agent that was let in by a release that kept none.
@@ -28,7 +30,7 @@ package struct AgentStanding: Sendable, Equatable {
     }
 
     /// How long requests that were under way with the one before may still come, once the new one has been used.
-    package static let grace: Int64 = 60_000
+    package static let grace = Int64(Limits.SVID.formerAgent / .milliseconds(1))
 
     /// What becomes of one who shows a certificate.
     package enum Decision: Sendable, Equatable {

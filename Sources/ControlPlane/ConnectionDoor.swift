@@ -51,7 +51,7 @@ final class ConnectionDoor: Sendable {
     private let state: Mutex<State>
     private let logger: Logger
     /// Of log lines: strangers can make us close connections as fast as they open them.
-    private let lines = RefusalBudget(perMinute: 6)
+    private let lines = RefusalBudget(perMinute: Limits.Log.closedPerMinute)
 
     init(capacity: Int, logger: Logger) {
         state = Mutex(State(shares: SlotShares(capacity: capacity)))

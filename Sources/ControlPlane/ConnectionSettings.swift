@@ -1,4 +1,5 @@
 import ControlPlaneAPI
+import Limits
 
 /// `connections` of the configuration file: how many, and how long each may take. Every key is optional.
 package struct ConnectionSettings: Sendable, Equatable {
@@ -9,12 +10,14 @@ package struct ConnectionSettings: Sendable, Equatable {
     var idle: String?
 
     /// The server's own: a thousand connections less than it may open files.
-    static let allowedMaximum = 16...60_000
+    static let allowedMaximum = Limits.Slots.leastOfServer...Limits.Slots.mostOfServer
 
     func apply(to configuration: inout ServerConfiguration) throws(ConfigurationError) {
         if let maximum {
             guard Self.allowedMaximum.contains(maximum) else {
-                throw .value(key: "connections.maximum", found: "\(maximum)", expected: "16 to 60000")
+                throw .value(
+                    key: "connections.maximum", found: "\(maximum)",
+                    expected: "\(Self.allowedMaximum.lowerBound) to \(Self.allowedMaximum.upperBound)")
             }
             configuration.maximumConnections = maximum
         }
@@ -28,7 +31,7 @@ package struct ConnectionSettings: Sendable, Equatable {
         guard let text else { return }
         let wish = try ConfigurationFile.duration(text, key: "connections.\(key)")
         // An agent's batch of audit events on a slow line takes seconds.
-        guard wish >= .seconds(1), wish <= .seconds(3600) else {
+        guard wish >= .seconds(1), wish <= Limits.Slots.longestDeadline else {
             throw .value(key: "connections.\(key)", found: text, expected: "1s to 1h")
         }
         deadline = wish

@@ -79,7 +79,7 @@ package enum EndpointRefusal: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .malformed(let text): "\"\(text.cut(toJSONBytes: 64))\" is no IP address"
+        case .malformed(let text): "\"\(text.cut(toJSONBytes: Limits.Audit.wordBytes))\" is no IP address"
         case .noPort: "port 0 is no port"
         case .special(let address, let meaning):
             "\(address) is a \(meaning) address, which means nothing to other hosts"

@@ -1,6 +1,7 @@
 import Foundation
 import Handshake
 import HummingbirdCore
+import Limits
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -151,7 +152,8 @@ extension HTTP1Channel.Configuration {
         Self(
             idleTimeout: nil,
             httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 64),
+                maxHeaderFieldSize: Limits.Request.fieldBytes, maxHeaderListSize: Limits.Request.fieldsBytes,
+                maxHeaderFieldCount: Limits.Request.fields),
         )
     }
 }

@@ -1,5 +1,6 @@
 package import ControlPlaneAPI
 import Foundation
+import Limits
 package import SPIFFE
 import Workloads
 
@@ -120,7 +121,7 @@ package struct OperatorDesk: Sendable {
                 try AuditChain.records(after: sequence, limit: limit, spiffeID: spiffeID, in: database)
             }
             guard records.isEmpty, ContinuousClock.now < deadline else { return records }
-            do { try await Task.sleep(for: .milliseconds(200)) } catch { return [] }
+            do { try await Task.sleep(for: Limits.Calls.recordPause) } catch { return [] }
         }
     }
 

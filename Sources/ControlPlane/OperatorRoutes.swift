@@ -2,6 +2,7 @@ import ControlPlaneAPI
 import Foundation
 import Hummingbird
 import HummingbirdCore
+import Limits
 import SPIFFE
 
 /// The operator's Unix socket. Whoever may open it may do all of this; the audit names the uid.
@@ -41,7 +42,8 @@ struct OperatorRoutes: Sendable {
 
     private func audit(_ request: Request) async throws -> Response {
         let after = try request.integer("after", in: 0...Int64.max, standard: 0)
-        let limit = try request.integer("limit", in: 1...1000, standard: 1000)
+        let limit = try request.integer(
+            "limit", in: 1...Int64(Limits.Calls.auditRecords), standard: Int64(Limits.Calls.auditRecords))
         let wait = try request.integer("wait", in: 0...Int64(OperatorClient.maximumWait), standard: 0)
         var id: SPIFFEID?
         if let text = request.parameter("spiffeID") {

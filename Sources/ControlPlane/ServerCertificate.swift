@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Handshake
 import Issuer
+import Limits
 import Logging
 import NIOSSL
 import SPIFFE
@@ -44,7 +45,7 @@ final class ServerCertificate: Service {
                 logger.info("the server's certificate was renewed")
             } catch {
                 logger.error("the server's certificate was not renewed: \(error)")
-                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(30)) }
+                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Limits.SVID.retry) }
             }
         }
     }

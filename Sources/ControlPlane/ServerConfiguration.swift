@@ -33,8 +33,8 @@ package struct ServerConfiguration: Sendable, Equatable {
         hostNames: [String] = ["localhost", "127.0.0.1", "::1"],
         socket: String = "/run/tidemark-server/operator.sock",
         socketGroup: String? = nil,
-        svidLifetime: Duration = .seconds(3600),
-        agentSVIDLifetime: Duration = .seconds(86_400),
+        svidLifetime: Duration = Limits.SVID.lifetime,
+        agentSVIDLifetime: Duration = Limits.SVID.agentLifetime,
         endpointRules: EndpointRules = EndpointRules(),
         audit: AuditSettings = AuditSettings(),
         managedNetworks: ManagedNetworks = ManagedNetworks(),
@@ -64,7 +64,7 @@ package struct ServerConfiguration: Sendable, Equatable {
             throw .value(key: "hostNames", found: "\(hostNames)", expected: "at least one DNS name or IP address")
         }
         for (key, lifetime) in [("svidLifetime", svidLifetime), ("agentSVIDLifetime", agentSVIDLifetime)] {
-            guard lifetime >= .seconds(10), lifetime <= Limits.SVID.longestLifetime else {
+            guard lifetime >= Limits.SVID.shortestLifetime, lifetime <= Limits.SVID.longestLifetime else {
                 throw .value(key: key, found: "\(lifetime)", expected: "10s to 720h")
             }
         }

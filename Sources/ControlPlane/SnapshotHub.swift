@@ -24,7 +24,7 @@ package actor SnapshotHub: Service {
     private let started = ContinuousClock.now
 
     /// - Parameter heartbeat: the longest silence on a stream.
-    package init(heartbeat: Duration = .seconds(5)) {
+    package init(heartbeat: Duration = Limits.Stream.heartbeat) {
         self.heartbeat = heartbeat
     }
 

@@ -34,7 +34,8 @@ package actor SnapshotMessages {
             self.place = place
             self.identities = identities
             self.endpoints = endpoints
-            lines = try line.map { try SnapshotPiece.lines(of: $0) }?
+            lines =
+                try line.map { try SnapshotPiece.lines(of: $0) }?
                 .map { ByteBuffer(bytes: $0 + [UInt8(ascii: "\n")]) } ?? []
         }
     }

@@ -1,6 +1,7 @@
 import ControlPlaneAPI
 package import Foundation
 package import GRDB
+import Limits
 package import SPIFFE
 
 /// Everything the control plane remembers but its keys: one SQLite database in the data directory.
@@ -13,8 +14,8 @@ package final class Store: Sendable {
     /// Opens or creates `<directory>/tidemark.sqlite`.
     package init(directory: URL) throws(ControlPlaneRefusal) {
         var configuration = Configuration()
-        configuration.maximumReaderCount = 3
-        configuration.busyMode = .timeout(10)
+        configuration.maximumReaderCount = Limits.Store.readers
+        configuration.busyMode = .timeout(Limits.Store.busy / .seconds(1))
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000")
         }

@@ -17,10 +17,14 @@ extension AuditValue {
         case .integer, .boolean: return self
         case .list(let values):
             let texts = values.compactMap { if case .string(let text) = $0 { text } else { nil } }
-            guard texts.count == values.count else { return .list(values.prefix(64).map { $0.bounded() }) }
+            guard texts.count == values.count else {
+                return .list(values.prefix(Limits.Audit.members).map { $0.bounded() })
+            }
             return .list(texts.cut(toJSONBytes: Limits.Audit.listBytes).map(AuditValue.string))
         case .object(let members):
-            let kept = members.sorted { $0.key < $1.key }.prefix(64).map { ($0.key, $0.value.bounded()) }
+            let kept = members.sorted { $0.key < $1.key }.prefix(Limits.Audit.members).map {
+                ($0.key, $0.value.bounded())
+            }
             return .object(Dictionary(uniqueKeysWithValues: kept))
         }
     }

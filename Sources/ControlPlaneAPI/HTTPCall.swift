@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import Limits
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -12,10 +13,10 @@ struct HTTPCall: Sendable {
     var address: String
     var contentType = "application/json"
     var body: Data?
-    var timeout: TimeAmount = .seconds(30)
+    var timeout: TimeAmount = .init(Limits.Calls.answer)
 
     /// Answers larger than this are refused.
-    static let maximumAnswer = 16 << 20
+    static let maximumAnswer = Limits.Calls.answerBytes
 
     func send<Answer: Decodable>(
         over http: HTTPClient, logger: Logger, expecting: Answer.Type,
@@ -70,7 +71,7 @@ struct HTTPCall: Sendable {
                     error: error.error, message: error.error_description ?? error.error,
                     retryAfter: answer.headers.first(name: "retry-after").flatMap { Int($0) }))
         }
-        let text = String(decoding: bytes.prefix(200), as: UTF8.self)
+        let text = String(decoding: bytes.prefix(Limits.Log.answerBytes), as: UTF8.self)
         return .unexpected(address: address, status: answer.status.code, reason: text.isEmpty ? "an empty body" : text)
     }
 

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Crypto
+import Limits
 import NIOCore
 import NIOSSL
 import SPIFFE
@@ -59,7 +60,7 @@ extension HTTPClient.Configuration {
             let key = Array(identity.privateKey.derRepresentation)
             tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: key, format: .der))
         }
-        var configuration = Self.plain(readTimeout: .seconds(20))
+        var configuration = Self.plain(readTimeout: .init(Limits.Calls.silence))
         configuration.tlsConfiguration = tls
         return configuration
     }
@@ -67,7 +68,7 @@ extension HTTPClient.Configuration {
     /// - Parameter readTimeout: silence after which a request, or a stream, counts as lost.
     static func plain(readTimeout: TimeAmount) -> Self {
         var configuration = Self(redirectConfiguration: .disallow)
-        configuration.timeout = Timeout(connect: .seconds(5), read: readTimeout)
+        configuration.timeout = Timeout(connect: .init(Limits.Calls.connect), read: readTimeout)
         configuration.httpVersion = .http1Only
         // When to try again is the caller's to say.
         configuration.connectionPool.retryConnectionEstablishment = false

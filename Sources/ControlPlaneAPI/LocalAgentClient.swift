@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import Limits
 package import Logging
 import NIOCore
 import NIOHTTP1
@@ -13,7 +14,7 @@ package final class LocalAgentClient: Sendable {
     private let logger: Logger
 
     /// A draft that asks for hashes has every file read that runs on the host.
-    private static let patience = TimeAmount.minutes(5)
+    private static let patience = TimeAmount(Limits.Calls.agentAnswer)
 
     /// - Parameter socket: the path of the agent's socket, such as `/run/tidemark/agent.sock`.
     package init(socket: String, logger: Logger) {

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import Limits
 package import Logging
 import NIOCore
 import NIOHTTP1
@@ -16,7 +17,7 @@ package final class OperatorClient: Sendable {
     private let logger: Logger
 
     /// The control plane holds an audit request open for at most this many seconds.
-    package static let maximumWait = 30
+    package static let maximumWait = Int(Limits.Calls.nextRecord.components.seconds)
 
     /// - Parameter socket: the path of the control plane's socket, such as `/run/tidemark-server/operator.sock`.
     package init(socket: String, logger: Logger) {
@@ -24,7 +25,7 @@ package final class OperatorClient: Sendable {
         self.logger = logger
         http = HTTPClient(
             eventLoopGroupProvider: .singleton,
-            configuration: .plain(readTimeout: .seconds(Int64(Self.maximumWait) + 15)),
+            configuration: .plain(readTimeout: .init(Limits.Calls.nextRecord + Limits.Calls.nextRecordMargin)),
         )
     }
 
@@ -77,7 +78,7 @@ package final class OperatorClient: Sendable {
     ///   - spiffeID: only records whose details name it.
     ///   - wait: seconds to wait for a record where there is none yet, at most ``maximumWait``.
     package func audit(
-        after: Int64 = 0, limit: Int = 1000, spiffeID: SPIFFEID? = nil, wait: Int = 0,
+        after: Int64 = 0, limit: Int = Limits.Calls.auditRecords, spiffeID: SPIFFEID? = nil, wait: Int = 0,
     ) async throws(ControlPlaneError) -> [AuditRecord] {
         try await send(
             .GET, "/v1/audit",
@@ -91,14 +92,14 @@ package final class OperatorClient: Sendable {
 
     /// - Parameter expected: `HEAD` or `HEAD:COUNT`, as it was told once.
     package func verifyAudit(expecting expected: String? = nil) async throws(ControlPlaneError) -> AuditVerification {
-        try await send(.GET, "/v1/audit/verify", query: ["expect": expected], timeout: .minutes(10))
+        try await send(.GET, "/v1/audit/verify", query: ["expect": expected], timeout: .init(Limits.Calls.verification))
     }
 }
 
 extension OperatorClient {
     private func send<Answer: Decodable>(
         _ method: HTTPMethod, _ path: String, query: [String: String?] = [:], body: (any Encodable)? = nil,
-        timeout: TimeAmount = .seconds(60),
+        timeout: TimeAmount = .init(Limits.Calls.operatorAnswer),
     ) async throws(ControlPlaneError) -> Answer {
         guard let url = URL(httpURLWithSocketPath: socket, uri: path + Self.queryString(query)) else {
             throw .unreachable(address: socket, reason: "this is no path of a socket")

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import Limits
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -30,7 +31,7 @@ struct SnapshotReader {
         do {
             let answer = try await http.execute(call.request(), deadline: .distantFuture, logger: logger)
             guard answer.status != .ok else { return answer }
-            let bytes = Data(try await answer.body.collect(upTo: 1 << 20).readableBytesView)
+            let bytes = Data(try await answer.body.collect(upTo: Limits.Calls.refusalBytes).readableBytesView)
             throw HTTPCall.refusal(answer, bytes: bytes, address: address)
         } catch let error as ControlPlaneError {
             throw error

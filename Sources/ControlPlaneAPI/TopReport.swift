@@ -1,4 +1,5 @@
 package import Foundation
+import Limits
 package import Workloads
 
 /// `GET /v1/top`: what this agent's workloads do. Counters only grow, in one life of the agent; rates are differences.
@@ -16,7 +17,7 @@ package struct TopReport: Sendable, Codable {
     /// By proxy and kernel part, by their cause; docs/cli.md lists them.
     package var refusals: [String: UInt64]
 
-    package static let maximumConnections = 100
+    package static let maximumConnections = Limits.Calls.topConnections
 
     /// One identity on this host. Bytes and refusals count from the agent's start.
     package struct Identity: Sendable, Codable, Equatable {

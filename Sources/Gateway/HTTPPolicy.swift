@@ -1,4 +1,5 @@
 package import Foundation
+import Limits
 package import SPIFFE
 package import Workloads
 
@@ -124,13 +125,11 @@ package struct HTTPPolicy: Sendable {
         }
         let token = parts[1].drop { $0 == " " }
         let body = token.utf8.prefix { $0 != UInt8(ascii: "=") }
-        guard !body.isEmpty, token.utf8.count <= maximumTokenBytes, body.allSatisfy(isTokenByte),
+        guard !body.isEmpty, token.utf8.count <= Limits.Formats.tokenBytes, body.allSatisfy(isTokenByte),
             token.utf8.dropFirst(body.count).allSatisfy({ $0 == UInt8(ascii: "=") })
         else { throw .invalidRequest("the Authorization header holds no single well-formed token") }
         return String(token)
     }
-
-    private static let maximumTokenBytes = 16 * 1024
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {

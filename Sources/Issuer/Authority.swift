@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Limits
 import SPIFFE
 import SwiftASN1
 import X509
@@ -14,8 +15,9 @@ struct Authority: Sendable {
         let pathLength: Int
         let life: TimeInterval
 
-        static let root = Profile(name: "root", pathLength: 1, life: 10 * 365 * 86_400)
-        static let intermediate = Profile(name: "intermediate", pathLength: 0, life: 365 * 86_400)
+        static let root = Profile(name: "root", pathLength: 1, life: Limits.SVID.rootLifetime / .seconds(1))
+        static let intermediate = Profile(
+            name: "intermediate", pathLength: 0, life: Limits.SVID.intermediateLifetime / .seconds(1))
 
         var keyFile: String { name + ".key" }
         var certificateFile: String { name + ".pem" }

@@ -1,5 +1,6 @@
 package import Foundation
 import Crypto
+import Limits
 import SwiftASN1
 package import X509
 
@@ -8,7 +9,7 @@ package struct SigningRequest: Sendable {
     package let publicKey: Certificate.PublicKey
 
     /// A P-256 request has some 300 bytes.
-    package static let maximumBytes = 8 * 1024
+    package static let maximumBytes = Limits.Formats.signingRequestBytes
 
     /// - Parameter der: RFC 2986, with a P-256 key and signed by it.
     package init(der: Data) throws(IssuerError) {

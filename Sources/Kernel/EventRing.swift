@@ -3,6 +3,7 @@ import CLibBPF
 @preconcurrency import Dispatch
 import Glibc
 import KernelABI
+import Limits
 
 /// Delivers the samples of the ring buffer, in order, until released.
 final class EventRing: Sendable {
@@ -13,7 +14,7 @@ final class EventRing: Sendable {
     private let timer: any DispatchSourceTimer
 
     /// How long such an event may lie.
-    private static let interval: DispatchTimeInterval = .milliseconds(50)
+    private static let interval = DispatchTimeInterval.milliseconds(Int(Limits.Queues.eventPause / .milliseconds(1)))
 
     /// - Parameter ended: called once, after the last sample.
     init(

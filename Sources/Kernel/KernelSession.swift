@@ -2,6 +2,7 @@ import CLibBPF
 import Dispatch
 import Glibc
 import KernelABI
+import Limits
 import Synchronization
 package import Workloads
 
@@ -131,7 +132,8 @@ package final class KernelSession: Sendable {
         of object: borrowing BPFObject, ring: String, _ deliveries: DispatchGroup,
         _ read: @escaping @Sendable (kernel_event) -> Element?,
     ) throws(KernelError) -> (AsyncStream<Element>, EventRing, Undelivered) {
-        let (stream, told) = AsyncStream.makeStream(of: Element.self, bufferingPolicy: .bufferingOldest(65536))
+        let (stream, told) = AsyncStream.makeStream(
+            of: Element.self, bufferingPolicy: .bufferingOldest(Limits.Queues.events))
         let undelivered = Undelivered()
         let ring = try EventRing(map: try object.descriptor(ofMap: ring)) { sample in
             guard let element = read(sample) else { return }

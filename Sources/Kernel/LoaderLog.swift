@@ -1,4 +1,5 @@
 import CLibBPF
+import Limits
 import Synchronization
 
 /// What libbpf says while it loads. Its callback has no context, so there is one log for the process.
@@ -15,7 +16,7 @@ enum LoaderLog {
         }
         let result = body()
         libbpf_set_print(before)
-        return (result, lines.withLock { Array($0.suffix(40)) })
+        return (result, lines.withLock { Array($0.suffix(Limits.Log.loaderLines)) })
     }
 
     private static func append(_ format: UnsafePointer<CChar>?, _ arguments: CVaListPointer?) {

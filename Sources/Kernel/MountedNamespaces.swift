@@ -1,4 +1,5 @@
 import Glibc
+import Limits
 import Synchronization
 import Workloads
 
@@ -9,7 +10,7 @@ package final class MountedNamespaces: Sendable {
     private let isCancelled = Atomic<Bool>(false)
 
     /// How long the watching thread may outlive ``cancel()``.
-    private static let patience: CInt = 500
+    private static let patience = CInt(Limits.Namespaces.watchPause / .milliseconds(1))
 
     /// - Parameter folders: absolute, without a slash at the end.
     package init(below folders: [String]) { self.folders = folders }

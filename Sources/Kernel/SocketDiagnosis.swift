@@ -1,6 +1,7 @@
 import CNetlink
 import Glibc
 import KernelABI
+import Limits
 
 /// Lists TCP sockets by what the kernel part stored on them, and destroys them: sock_diag(7), over libmnl.
 ///
@@ -125,7 +126,7 @@ struct SocketDiagnosis: ~Copyable {
         }
         var ended = false
         while !ended {
-            let received = mnl_socket_recvfrom(socket, buffer, 65536)
+            let received = mnl_socket_recvfrom(socket, buffer, Limits.Queues.netlinkBytes)
             guard received > 0 else { throw .socketDiagnosis(errno: errno) }
             ended = try Self.read(buffer, count: Int32(received), each: each)
         }

@@ -7,6 +7,12 @@ extension Limits {
         package static let headerBytes = 64 << 10
         /// How much of a refused request's body a proxy reads past until it closes the connection instead.
         package static let discardedBody = 1 << 20
+        /// One header of a request to the control plane.
+        package static let fieldBytes = 8 << 10
+        /// All of them.
+        package static let fieldsBytes = 32 << 10
+        /// The same in number.
+        package static let fields = 64
     }
 
     /// What the audit keeps of what others make happen. Bytes are those of UTF-8 as JSON escapes it, since a control
@@ -39,12 +45,21 @@ extension Limits {
         package static let copyDeadline = Duration.seconds(10)
         /// How far a host's clock may be ahead.
         package static let clockSkew = Duration.seconds(3600)
+        /// Members of an object, or of a list of others than texts, in the audit.
+        package static let members = 64
+        /// A resource, or a client, as a request to the authorization server names it.
+        package static let nameBytes = 256
+        /// A scope, a parameter or an address that is refused.
+        package static let wordBytes = 64
     }
 
     static let audit = [
         Limit("Request.body", .bytes(Request.body)),
         Limit("Request.headerBytes", .bytes(Request.headerBytes)),
         Limit("Request.discardedBody", .bytes(Request.discardedBody)),
+        Limit("Request.fieldBytes", .bytes(Request.fieldBytes)),
+        Limit("Request.fieldsBytes", .bytes(Request.fieldsBytes)),
+        Limit("Request.fields", .count(Request.fields)),
         Limit("Audit.textBytes", .bytes(Audit.textBytes)),
         Limit("Audit.listBytes", .bytes(Audit.listBytes)),
         Limit("Audit.eventOverhead", .bytes(Audit.eventOverhead)),
@@ -59,5 +74,8 @@ extension Limits {
         Limit("Audit.checkpointInterval", .time(Audit.checkpointInterval)),
         Limit("Audit.copyDeadline", .time(Audit.copyDeadline)),
         Limit("Audit.clockSkew", .time(Audit.clockSkew)),
+        Limit("Audit.members", .count(Audit.members)),
+        Limit("Audit.nameBytes", .bytes(Audit.nameBytes)),
+        Limit("Audit.wordBytes", .bytes(Audit.wordBytes)),
     ]
 }

@@ -18,14 +18,6 @@ extension Limits {
         package static let toldOfAgent = 64
     }
 
-    /// Network namespaces of a host that have the proxy in them.
-    package enum Namespaces {
-        /// Of one user, beside those with a name. Each is five descriptors of the agent's.
-        package static let ofUser = 1024
-        /// Room in the kernel part's table; no user has more than are left.
-        package static let inAll = 16_384
-    }
-
     /// How often somebody is told of changes, however many there are. The first one is told at once.
     package enum Updates {
         /// Between two wakings of the agents' streams.
@@ -59,8 +51,6 @@ extension Limits {
         Limit("Endpoints.inPiece", .count(Endpoints.inPiece)),
         Limit("Endpoints.absence", .time(Endpoints.absence)),
         Limit("Endpoints.toldOfAgent", .count(Endpoints.toldOfAgent)),
-        Limit("Namespaces.ofUser", .count(Namespaces.ofUser)),
-        Limit("Namespaces.inAll", .count(Namespaces.inAll)),
         Limit("Updates.ofFleet", .time(Updates.ofFleet)),
         Limit("Updates.ofAgent", .time(Updates.ofAgent)),
         Limit("Updates.ofListenersRead", .time(Updates.ofListenersRead)),

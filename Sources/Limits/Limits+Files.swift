@@ -3,6 +3,10 @@ extension Limits {
     package enum Explain {
         /// Paths of selectors that may be symbolic links, on this host.
         package static let paths = 256
+        /// Refusals that an agent remembers for `explain --connection`.
+        package static let refusals = 4096
+        /// Workloads whose refusals it counts.
+        package static let refusalWorkloads = 8192
     }
 
     /// Files that the agent looks at for processes, whose owners need no right to make it do so.
@@ -34,5 +38,9 @@ extension Limits {
         package static let threads = 8
         /// Of such a thread without anything to do, until it ends.
         package static let idleThread = Duration.seconds(10)
+        /// Since the last change of a file whose hash is remembered. Two writes within one tick leave the same time.
+        package static let settled = Duration.seconds(2)
+        /// Of reading, saved up.
+        package static let burst = Duration.milliseconds(100)
     }
 }

@@ -7,11 +7,20 @@ extension Limits {
         package static let requestsAtOnce = 1000
         /// Callers of whom it is remembered what they have spent; those beyond share what one has.
         package static let callers = 16_384
+        /// The body of a request to the authorization server. A form with an assertion fits many times.
+        package static let bodyBytes = 64 << 10
+        /// An access token. Renewed at three quarters; a revoked one is on every agent's list for so long.
+        package static let tokenLifetime = Duration.seconds(300)
+        /// A client's assertion, or a software statement, from issue to expiry. As JWT-SVIDs that are issued here.
+        package static let assertionLifetime = Duration.seconds(300)
     }
 
     static let oauth = [
         Limit("OAuth.requestsPerSecond", .count(OAuth.requestsPerSecond)),
         Limit("OAuth.requestsAtOnce", .count(OAuth.requestsAtOnce)),
         Limit("OAuth.callers", .count(OAuth.callers)),
+        Limit("OAuth.bodyBytes", .bytes(OAuth.bodyBytes)),
+        Limit("OAuth.tokenLifetime", .time(OAuth.tokenLifetime)),
+        Limit("OAuth.assertionLifetime", .time(OAuth.assertionLifetime)),
     ]
 }

@@ -33,12 +33,31 @@ extension Limits {
         /// Answers of introspection that an agent remembers: tokens that are good, and those that are not.
         package static let active = 16_384
         package static let inactive = 2048
+        /// An answer that a token is not good. It may have been said before a grant.
+        package static let inactiveLifetime = Duration.seconds(2)
     }
 
     /// What operators apply.
     package enum Manifests {
         /// Of all manifests together, as they are stored.
         package static let bytes = 16 << 20
+        /// One manifest file. Is a request's body.
+        package static let fileBytes = Request.body
+        /// YAML aliases in a file. Trees of aliases grow exponentially.
+        package static let aliases = 16
+        /// Faults of a file that are told. Beyond, it is not looked at.
+        package static let findings = 50
+        /// Conflicts of an agent group that are told. An operator needs one to begin with.
+        package static let conflicts = 50
+        /// The highest priority, and with a minus the lowest.
+        package static let priority = 1_000_000
+        /// Entries of one `egress`.
+        package static let egressEntries = 256
+        /// Ranges of ports that one address can have in it. What an entry of a kernel map holds.
+        package static let portRanges = 16
+        /// Ranges and exceptions of `managedNetworks`. A kernel map has room for twice as many, as two policies are in
+        /// it for a moment.
+        package static let managedNetworks = 2048
     }
 
     /// What one agent may cost the control plane. It is told when to come again.

@@ -7,11 +7,17 @@ extension Limits {
         package static let messageBytes = 256 << 20
         /// Messages that are kept for the next agent at the same place: its group, and what it has.
         package static let messages = 16
+        /// The longest silence on a stream.
+        package static let heartbeat = Duration.seconds(5)
+        /// At most between two tries of an agent to have a stream.
+        package static let longestRetry = Duration.seconds(5)
     }
 
     static let stream = [
         Limit("Stream.lineBytes", .bytes(Stream.lineBytes)),
         Limit("Stream.messageBytes", .bytes(Stream.messageBytes)),
         Limit("Stream.messages", .count(Stream.messages)),
+        Limit("Stream.heartbeat", .time(Stream.heartbeat)),
+        Limit("Stream.longestRetry", .time(Stream.longestRetry)),
     ]
 }

@@ -5,6 +5,7 @@ extension Limits {
         + wait
         + explain
         + identities + tokens + manifests + reports + stream + oauth
+        + formats + joinTokens + selectors + calls + store + queues + namespaces
 
     private static let certificateChain = [
         Limit("CertificateChain.certificates", .count(CertificateChain.certificates)),
@@ -22,6 +23,17 @@ extension Limits {
         Limit("Connection.lingering", .time(Connection.lingering)),
         Limit("Connection.refusal", .time(Connection.refusal)),
         Limit("Connection.standing", .time(Connection.standing)),
+        Limit("Connection.closing", .time(Connection.closing)),
+        Limit("Connection.acceptPause", .time(Connection.acceptPause)),
+        Limit("Connection.readBytes", .bytes(Connection.readBytes)),
+        Limit("Connection.quietReadBytes", .bytes(Connection.quietReadBytes)),
+        Limit("Connection.firstLook", .time(Connection.firstLook)),
+        Limit("Connection.backlog", .count(Connection.backlog)),
+        Limit("Connection.keepAlive", .time(Connection.keepAlive)),
+        Limit("Connection.keepAlivePause", .time(Connection.keepAlivePause)),
+        Limit("Connection.keepAliveTries", .count(Connection.keepAliveTries)),
+        Limit("Connection.writeBytes", .bytes(Connection.writeBytes)),
+        Limit("Connection.writeAgainBytes", .bytes(Connection.writeAgainBytes)),
     ]
 
     private static let memory = [
@@ -33,6 +45,9 @@ extension Limits {
     private static let log = [
         Limit("Log.textBytes", .bytes(Log.textBytes)),
         Limit("Log.patience", .time(Log.patience)),
+        Limit("Log.closedPerMinute", .count(Log.closedPerMinute)),
+        Limit("Log.loaderLines", .count(Log.loaderLines)),
+        Limit("Log.answerBytes", .bytes(Log.answerBytes)),
     ]
 
     private static let svid = [
@@ -40,6 +55,17 @@ extension Limits {
         Limit("SVID.longestLifetime", .time(SVID.longestLifetime)),
         Limit("SVID.ahead", .time(SVID.ahead)),
         Limit("SVID.withdrawnAtLeast", .time(SVID.withdrawnAtLeast)),
+        Limit("SVID.lifetime", .time(SVID.lifetime)),
+        Limit("SVID.agentLifetime", .time(SVID.agentLifetime)),
+        Limit("SVID.shortestLifetime", .time(SVID.shortestLifetime)),
+        Limit("SVID.jwtLifetime", .time(SVID.jwtLifetime)),
+        Limit("SVID.bundleRefresh", .time(SVID.bundleRefresh)),
+        Limit("SVID.formerAgent", .time(SVID.formerAgent)),
+        Limit("SVID.retry", .time(SVID.retry)),
+        Limit("SVID.longestRetry", .time(SVID.longestRetry)),
+        Limit("SVID.look", .time(SVID.look)),
+        Limit("SVID.rootLifetime", .time(SVID.rootLifetime)),
+        Limit("SVID.intermediateLifetime", .time(SVID.intermediateLifetime)),
     ]
 
     private static let slots = [
@@ -50,6 +76,11 @@ extension Limits {
         Limit("Slots.chance", .time(Slots.chance)),
         Limit("Slots.knownSources", .count(Slots.knownSources)),
         Limit("Slots.knownFor", .time(Slots.knownFor)),
+        Limit("Slots.leastOfServer", .count(Slots.leastOfServer)),
+        Limit("Slots.mostOfServer", .count(Slots.mostOfServer)),
+        Limit("Slots.leastOfProxy", .count(Slots.leastOfProxy)),
+        Limit("Slots.mostOfProxy", .count(Slots.mostOfProxy)),
+        Limit("Slots.longestDeadline", .time(Slots.longestDeadline)),
     ]
 
     private static let files = [
@@ -66,6 +97,8 @@ extension Limits {
         Limit("Files.stuck", .count(Files.stuck)),
         Limit("Files.threads", .count(Files.threads)),
         Limit("Files.idleThread", .time(Files.idleThread)),
+        Limit("Files.settled", .time(Files.settled)),
+        Limit("Files.burst", .time(Files.burst)),
     ]
 
     private static let egress = [
@@ -73,9 +106,23 @@ extension Limits {
         Limit("Egress.clientHello", .bytes(Egress.clientHello)),
     ]
 
-    private static let manifests = [Limit("Manifests.bytes", .bytes(Manifests.bytes))]
+    private static let manifests = [
+        Limit("Manifests.bytes", .bytes(Manifests.bytes)),
+        Limit("Manifests.fileBytes", .bytes(Manifests.fileBytes)),
+        Limit("Manifests.aliases", .count(Manifests.aliases)),
+        Limit("Manifests.findings", .count(Manifests.findings)),
+        Limit("Manifests.conflicts", .count(Manifests.conflicts)),
+        Limit("Manifests.priority", .count(Manifests.priority)),
+        Limit("Manifests.egressEntries", .count(Manifests.egressEntries)),
+        Limit("Manifests.portRanges", .count(Manifests.portRanges)),
+        Limit("Manifests.managedNetworks", .count(Manifests.managedNetworks)),
+    ]
 
-    private static let explain = [Limit("Explain.paths", .count(Explain.paths))]
+    private static let explain = [
+        Limit("Explain.paths", .count(Explain.paths)),
+        Limit("Explain.refusals", .count(Explain.refusals)),
+        Limit("Explain.refusalWorkloads", .count(Explain.refusalWorkloads)),
+    ]
 
     private static let refusals = [
         Limit("Refusals.window", .time(Refusals.window)),
@@ -112,6 +159,7 @@ extension Limits {
         Limit("Tokens.inAll", .count(Tokens.inAll)),
         Limit("Tokens.active", .count(Tokens.active)),
         Limit("Tokens.inactive", .count(Tokens.inactive)),
+        Limit("Tokens.inactiveLifetime", .time(Tokens.inactiveLifetime)),
     ]
 
     private static let reports = [

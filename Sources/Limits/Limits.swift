@@ -35,6 +35,28 @@ package enum Limits {
         /// Until it is known who a process is now that executed another program, changed its ids or came under another
         /// policy; else what it opened is cut. What only has to be compared is known in a millisecond.
         package static let standing = Duration.seconds(1)
+        /// For the other end of TLS to close.
+        package static let closing = Duration.seconds(2)
+        /// Until a listener that cannot accept tries again. It would spin.
+        package static let acceptPause = Duration.milliseconds(50)
+        /// Read at once of a busy connection.
+        package static let readBytes = 256 << 10
+        /// The same of a quiet one.
+        package static let quietReadBytes = 4 << 10
+        /// Until the first message of a program's own TLS is looked at; longer each time.
+        package static let firstLook = Duration.milliseconds(1)
+        /// Connections to the proxy that wait to be accepted, of one listener.
+        package static let backlog = 1024
+        /// Without a packet until the kernel asks whether the other end is there.
+        package static let keepAlive = Duration.seconds(60)
+        /// Until it asks again.
+        package static let keepAlivePause = Duration.seconds(15)
+        /// Times that it asks.
+        package static let keepAliveTries = 4
+        /// That wait to be written to one end, beyond which nothing is read from the other.
+        package static let writeBytes = 256 << 10
+        /// Left of these when it is read again.
+        package static let writeAgainBytes = 64 << 10
     }
 
     /// What a daemon keeps of memory that it does not use. See ``Heap``.
@@ -53,6 +75,12 @@ package enum Limits {
         package static let textBytes = 8 << 10
         /// For a reader that does not read; once it is over, lines are lost until it reads again.
         package static let patience = Duration.milliseconds(100)
+        /// Lines a minute of connections that were closed to make room. Strangers make them as fast as they dial.
+        package static let closedPerMinute = 6
+        /// Lines of what the kernel's loader says that are kept. The end tells why.
+        package static let loaderLines = 40
+        /// An answer that is not of this protocol, in an error.
+        package static let answerBytes = 200
     }
 
     /// Of the certificates we issue.
@@ -65,6 +93,28 @@ package enum Limits {
         package static let ahead = Duration.seconds(5)
         /// A withdrawal of what has run out, or was never issued: agents may still tell of that identity.
         package static let withdrawnAtLeast = Duration.seconds(3600)
+        /// A workload's SVID, where a configuration says nothing else.
+        package static let lifetime = Duration.seconds(3600)
+        /// An agent's, likewise. A host may be away for a night.
+        package static let agentLifetime = Duration.seconds(86_400)
+        /// An SVID, as a configuration asks for it. A renewal takes a call to the control plane.
+        package static let shortestLifetime = Duration.seconds(10)
+        /// A JWT-SVID at most. Whoever has one is its workload.
+        package static let jwtLifetime = Duration.seconds(300)
+        /// Until a trust bundle is looked at again, where it says nothing else.
+        package static let bundleRefresh = Duration.seconds(300)
+        /// An agent's former SVID is answered, once the new one has been used. Requests under way.
+        package static let formerAgent = Duration.seconds(60)
+        /// Between two tries to renew the server's certificate, and at most between two of an agent's.
+        package static let retry = Duration.seconds(30)
+        /// At most between two tries to get a workload's SVID.
+        package static let longestRetry = Duration.seconds(60)
+        /// Between two looks at which SVIDs are to be renewed.
+        package static let look = Duration.seconds(1)
+        /// The root authority.
+        package static let rootLifetime = Duration.seconds(3650 * 86_400)
+        /// The intermediate authority. Renewed when the server starts.
+        package static let intermediateLifetime = Duration.seconds(365 * 86_400)
     }
 
     /// Who may hold how much of a listener's connections; see ``SlotShares``.
@@ -83,6 +133,16 @@ package enum Limits {
         /// Addresses without a connection from which somebody has proven who it is within that time: they go before others.
         package static let knownSources = 8192
         package static let knownFor = Duration.seconds(3600)
+        /// Connections that a server may be configured to.
+        package static let leastOfServer = 16
+        /// The same. Ports of one address.
+        package static let mostOfServer = 60_000
+        /// Connections that an agent may be configured to.
+        package static let leastOfProxy = 100
+        /// The same.
+        package static let mostOfProxy = 1_000_000
+        /// A deadline of a connection, as a configuration asks for it.
+        package static let longestDeadline = Duration.seconds(3600)
     }
 
     /// What is held, and looked at, of connections to where nobody is known to be managed.

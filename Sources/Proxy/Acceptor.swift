@@ -1,5 +1,6 @@
 @preconcurrency import Dispatch
 import Glibc
+import Limits
 import Logging
 
 /// Takes connections off one listening socket until stopped.
@@ -30,7 +31,8 @@ final class Acceptor: Sendable {
                     "cannot accept connections; raise the limit of open files",
                     metadata: ["listener": "\(socket.address.text)", "errno": "\(errno)"],
                 )
-                usleep(50_000)  // The queue is this listener's own; without a pause it would spin.
+                // The queue is this listener's own; without a pause it would spin.
+                usleep(useconds_t(Limits.Connection.acceptPause / .microseconds(1)))
                 return
             }
         }

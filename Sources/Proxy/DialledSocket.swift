@@ -1,5 +1,6 @@
 @preconcurrency import Dispatch
 import Glibc
+import Limits
 import NIOCore
 import Synchronization
 
@@ -20,13 +21,10 @@ enum DialledSocket {
         guard address.onLink(0) != nil else {
             return try await open(address, in: network, on: eventLoop, within: limit, prepare)
         }
-        let candidates = try network.links().prefix(links).compactMap(address.onLink)
+        let candidates = try network.links().prefix(Limits.Namespaces.links).compactMap(address.onLink)
         guard !candidates.isEmpty else { throw unreachable(address, ENETUNREACH) }
         return try await first(of: candidates, in: network, on: eventLoop, within: limit, prepare)
     }
-
-    /// Devices that are tried at once.
-    private static let links = 16
 
     private static func first(
         of addresses: [SocketAddress], in network: any Network, on eventLoop: any EventLoop, within limit: Duration,

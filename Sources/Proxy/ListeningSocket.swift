@@ -1,4 +1,5 @@
 import Glibc
+import Limits
 import NIOCore
 
 /// A listening TCP socket on the loopback of one network; closed when the last reference goes.
@@ -8,7 +9,7 @@ final class ListeningSocket: Sendable {
     let descriptor: CInt
     let address: SocketAddress
 
-    private static let backlog: CInt = 1024
+    private static let backlog = CInt(Limits.Connection.backlog)
 
     init(on address: SocketAddress, in network: any Network) throws {
         self.address = address

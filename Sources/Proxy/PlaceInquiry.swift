@@ -60,7 +60,7 @@ struct PlaceInquiry: Sendable {
     private func hello(on descriptor: CInt) async throws(ProxyError) -> ClientHello {
         let limit = Limits.Connection.handshake
         let deadline = ContinuousClock.now + limit
-        var pause = Duration.milliseconds(1)
+        var pause = Limits.Connection.firstLook
         var bytes = [UInt8](repeating: 0, count: Limits.Egress.clientHello)
         while ContinuousClock.now < deadline {
             let count = recv(descriptor, &bytes, bytes.count, Self.peek)

@@ -1,4 +1,5 @@
 import Glibc
+import Limits
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -42,11 +43,11 @@ enum ProxyChannel {
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds(Limits.Connection.keepAlive))
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds(Limits.Connection.keepAlivePause))
+            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: Limits.Connection.keepAliveTries)
             .channelOption(.recvAllocator, value: receiveSizes)
-            .channelOption(.writeBufferWaterMark, value: .init(low: 64 * 1024, high: 256 * 1024))
+            .channelOption(.writeBufferWaterMark, value: writeMarks)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(handlers())
@@ -54,8 +55,15 @@ enum ProxyChannel {
             }
     }
 
+    private static func seconds(_ time: Duration) -> Int { Int(time / .seconds(1)) }
+
+    private static let writeMarks = ChannelOptions.Types.WriteBufferWaterMark(
+        low: Limits.Connection.writeAgainBytes, high: Limits.Connection.writeBytes)
+
     /// Small while idle, large when it matters: 4 KiB a quiet connection, 256 KiB a busy one.
-    private static let receiveSizes = AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 4096, maximum: 262_144)
+    private static let receiveSizes = AdaptiveRecvByteBufferAllocator(
+        minimum: Limits.Connection.quietReadBytes, initial: Limits.Connection.quietReadBytes,
+        maximum: Limits.Connection.readBytes)
 }
 
 extension Channel {

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Handshake
+import Limits
 import NIOCore
 import NIOSSL
 import SPIFFE
@@ -57,6 +58,6 @@ final class TLSContexts: Sendable {
         configuration.certificateVerification = .noHostnameVerification
         configuration.trustRoots = .certificates([])
         configuration.applicationProtocols = [applicationProtocol]
-        configuration.shutdownTimeout = .seconds(2)
+        configuration.shutdownTimeout = .init(Limits.Connection.closing)
     }
 }

@@ -1,3 +1,5 @@
+import Limits
+
 /// Where a text stops being JSON as ``JSONValue`` wants it.
 package struct JSONError: Error, Equatable, CustomStringConvertible {
     package let offset: Int
@@ -19,7 +21,7 @@ private struct JSONReader {
     var offset = 0
 
     /// Nothing this product reads nests deeper; recursion ends here.
-    static let maximumDepth = 16
+    static let maximumDepth = Limits.Formats.jsonDepth
 
     init(bytes: [UInt8]) {
         self.bytes = bytes

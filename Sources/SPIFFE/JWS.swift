@@ -1,5 +1,6 @@
 package import Crypto
 import Foundation
+import Limits
 
 /// A compact JSON Web Signature with ES256, read strictly; docs/decisions/0002-jws.md says why this is our own code.
 ///
@@ -13,7 +14,7 @@ package struct JWS: Sendable {
     private let signature: P256.Signing.ECDSASignature
 
     package static let algorithm = "ES256"
-    package static let maximumBytes = 16 * 1024
+    package static let maximumBytes = Limits.Formats.tokenBytes
 
     /// - Parameter compact: three parts of canonical base64url; a header with `alg` ES256 and at most `kid` and `typ`.
     package init(parsing compact: String) throws(JWSError) {

@@ -1,5 +1,6 @@
 package import Crypto
 package import Foundation
+import Limits
 
 /// A verified JWT-SVID. JWT-SVID standard, sections 2 to 4.
 ///
@@ -27,7 +28,7 @@ package struct JWTSVID: Sendable {
 
         package init(
             audiences: Set<String>, soleAudience: Bool = false, maximumLifetime: Duration? = nil,
-            leeway: Duration = .seconds(5),
+            leeway: Duration = Limits.SVID.ahead,
         ) {
             self.audiences = audiences
             self.soleAudience = soleAudience

@@ -1,3 +1,5 @@
+import Limits
+
 /// A workload's name, such as `spiffe://prod.example/weather-agent`.
 ///
 /// Always has a path: an ID without one names a trust domain, see ``TrustDomain``.
@@ -7,7 +9,7 @@ package struct SPIFFEID: Hashable, Sendable, CustomStringConvertible {
     package let path: SPIFFEPath
 
     /// The longest ID every implementation has to support, section 2.3.
-    package static let maximumBytes = 2048
+    package static let maximumBytes = Limits.Formats.spiffeIDBytes
 
     /// - Parameter uri: `spiffe://<trust domain>/<path>`, at most 2048 bytes.
     package init(_ uri: String) throws(SPIFFEIDError) {

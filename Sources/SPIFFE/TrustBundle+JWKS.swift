@@ -1,12 +1,13 @@
 package import Foundation
 import Crypto
+import Limits
 import SwiftASN1
 import X509
 
 /// The bundle as the Trust Domain and Bundle standard, section 4, wants it published.
 extension TrustBundle {
     /// No bundle of a sane trust domain comes near; a bigger document is not read.
-    package static let maximumDocumentBytes = 1 << 20
+    package static let maximumDocumentBytes = Limits.Formats.bundleBytes
 
     /// `{"keys": […], "spiffe_sequence": n, "spiffe_refresh_hint": seconds}`, UTF-8 JSON.
     ///
@@ -36,7 +37,7 @@ extension TrustBundle {
             x509Authorities: document.keys.compactMap(\.certificate),
             jwtAuthorities: try document.signingKeys(),
             sequence: document.sequence ?? 0,
-            refreshHint: .seconds(document.refreshHint ?? 300),
+            refreshHint: document.refreshHint.map { .seconds($0) } ?? Limits.SVID.bundleRefresh,
         )
     }
 }

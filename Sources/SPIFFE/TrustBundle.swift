@@ -1,4 +1,5 @@
 package import Crypto
+import Limits
 package import X509
 
 /// The public keys of one trust domain: who may sign its X.509-SVIDs and JWT-SVIDs.
@@ -19,7 +20,7 @@ package struct TrustBundle: Sendable, Equatable {
         x509Authorities: [Certificate],
         jwtAuthorities: [String: P256.Signing.PublicKey] = [:],
         sequence: UInt64 = 1,
-        refreshHint: Duration = .seconds(300),
+        refreshHint: Duration = Limits.SVID.bundleRefresh,
     ) {
         self.trustDomain = trustDomain
         self.x509Authorities = x509Authorities

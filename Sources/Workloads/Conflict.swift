@@ -1,3 +1,5 @@
+import Limits
+
 /// Two identities that cannot be in force together.
 package struct Conflict: Hashable, Sendable, CustomStringConvertible {
     /// `metadata.name` of both, the lesser one first.
@@ -31,7 +33,7 @@ package struct Conflict: Hashable, Sendable, CustomStringConvertible {
 
 extension Precedence {
     /// More are not looked for: an operator needs one to begin with.
-    package static let maximumConflicts = 50
+    package static let maximumConflicts = Limits.Manifests.conflicts
 
     /// - Returns: one conflict for each pair of identities, at most ``maximumConflicts`` a group, ordered by names; empty where all may be
     ///   in force together.

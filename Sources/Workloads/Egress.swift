@@ -1,3 +1,5 @@
+import Limits
+
 /// What a workload with `connection.outbound: MUTUAL` may reach where no managed workload listens.
 ///
 /// One entry of `connection.egress`; see docs/decisions/0011-nothing-leaves-for-lack-of-knowledge.md.
@@ -44,9 +46,9 @@ package struct Outbound: Hashable, Sendable, Codable {
 
     package init(egress: [Egress] = []) { self.egress = egress }
 
-    package static let maximumEntries = 256
+    package static let maximumEntries = Limits.Manifests.egressEntries
     /// Ranges of ports that one address can have; what a kernel map's entry holds.
-    package static let maximumPortRanges = 16
+    package static let maximumPortRanges = Limits.Manifests.portRanges
 
     /// What may be reached as it is: of each range its ports, those of the ranges around it included. So the longest range
     /// an address lies in says all there is to say of it.

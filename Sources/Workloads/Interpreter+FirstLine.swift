@@ -1,6 +1,8 @@
+import Limits
+
 extension Interpreter {
     /// How many bytes of a file the kernel looks at for its first line: BINPRM_BUF_SIZE, linux/binfmts.h.
-    package static let firstLineBytes = 256
+    package static let firstLineBytes = Limits.Selectors.firstLineBytes
 
     /// Whether the file may be believed to be run by this executable, by the first line it has.
     ///

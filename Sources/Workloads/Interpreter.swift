@@ -1,3 +1,5 @@
+import Limits
+
 /// Which script an interpreter runs, read off its command line. Pure: nothing is opened, and a relative path stays relative.
 ///
 /// That a program is an interpreter is attested (its file's name, and whose that file is); what it runs is claimed, as argv is
@@ -60,7 +62,7 @@ package enum Interpreter {
     }
 
     /// As many as the kernel part keeps of the name of a script: PROCESS_PATH_LEN without the NUL. So long a one may go on.
-    private static let shebangBytes = 255
+    private static let shebangBytes = Limits.Selectors.scriptNameBytes
 
     /// Names of executables that may run a script. Those of the families stand for themselves alone, unless a digit follows.
     package static let names: [Pattern] = Grammar.families.keys.map(\.text).sorted().flatMap { name in

@@ -1,3 +1,4 @@
+import Limits
 package import SPIFFE
 
 /// As whom those run that started a process, nearest first, as far as that is known: what `process:parent` and
@@ -7,7 +8,7 @@ package struct Lineage: Hashable, Sendable {
     private let identities: [String?]
 
     /// How far up is looked.
-    package static let generations = 32
+    package static let generations = Limits.Selectors.generations
     /// Of a process whose parent has ended, or was never seen.
     package static let unknown = Lineage(identities: [])
 

@@ -1,3 +1,5 @@
+import Limits
+
 /// Addresses among which every place is managed, or excepted: what is unknown there is not spoken to in plain.
 package struct ManagedNetworks: Hashable, Sendable, Codable {
     package var ranges: [AddressRange]
@@ -35,7 +37,7 @@ package struct ManagedNetworks: Hashable, Sendable, Codable {
     }
 
     /// What a kernel map has room for twice, as two policies are in it for a moment.
-    package static let maximum = 2048
+    package static let maximum = Limits.Manifests.managedNetworks
 
     /// Places that every network namespace has for itself, and such as nobody listens at.
     private static let special = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1", "ff00::/8"]

@@ -1,3 +1,4 @@
+import Limits
 import Yams
 
 /// One document of a manifest file. docs/manifests.md describes each key.
@@ -10,7 +11,7 @@ package enum Manifest: Hashable, Sendable {
     package static let kinds = ["WorkloadIdentity", "ProtectedResource"]
 
     /// Larger files are refused before they are parsed.
-    package static let maximumBytes = 256 << 10
+    package static let maximumBytes = Limits.Manifests.fileBytes
 
     package var kind: String {
         switch self {

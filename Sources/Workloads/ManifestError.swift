@@ -1,10 +1,12 @@
+import Limits
+
 /// All that is wrong with one manifest file; nothing of the file is used.
 package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// In the order of the file, at most ``maximumFindings``.
     package let findings: [Finding]
 
     /// Beyond this many the file is not looked at any further.
-    package static let maximumFindings = 50
+    package static let maximumFindings = Limits.Manifests.findings
 
     package init(findings: [Finding]) {
         self.findings = Array(findings.prefix(Self.maximumFindings))

@@ -1,3 +1,4 @@
+import Limits
 import SPIFFE
 import Yams
 
@@ -9,7 +10,9 @@ extension ManifestReader {
         let group = required("scope", in: spec, "a mapping with the key agentGroup").flatMap { agentGroup($0) }
         let chosen = required("selectors", in: spec, "a list of selectors").flatMap { selectors($0) }
         let id = required("workloadID", in: spec, "the path of the SPIFFE ID").flatMap { workloadName($0) }
-        let priority = spec?["priority"].flatMap { integer($0, in: -1_000_000...1_000_000, "a whole number") }
+        let priority = spec?["priority"].flatMap {
+            integer($0, in: -Limits.Manifests.priority...Limits.Manifests.priority, "a whole number")
+        }
         let peers = spec?["allowedSPIFFEIDs"].flatMap { directions($0) }
         let connection = spec?["connection"].flatMap { self.connection($0) }
         guard let group, let chosen, let id else { return nil }

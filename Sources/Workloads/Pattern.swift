@@ -1,3 +1,5 @@
+import Limits
+
 /// What one value of a selector's key asks for. Compared byte by byte, as the kernel compares.
 package enum Pattern: Sendable {
     case number(UInt32)
@@ -9,7 +11,7 @@ package enum Pattern: Sendable {
     case words([String], lastIsPrefix: Bool)
 
     /// Longer texts are refused; also what is looked at of one word of argv.
-    package static let maximumTextBytes = 247
+    package static let maximumTextBytes = Limits.Selectors.textBytes
 
     var isPrefix: Bool {
         switch self {

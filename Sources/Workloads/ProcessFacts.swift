@@ -1,3 +1,5 @@
+import Limits
+
 /// What is known of a process: what the kernel saw at its last exec, its live credentials, and what follows from them.
 package struct ProcessFacts: Hashable, Sendable, Codable {
     package var key: ProcessKey
@@ -36,7 +38,7 @@ package struct ProcessFacts: Hashable, Sendable, Codable {
     /// Its executable is a ``HidingRuntime``.
     package var hidesProcesses: Bool
 
-    package static let maximumAdditionalGroups = 32
+    package static let maximumAdditionalGroups = Limits.Selectors.additionalGroups
 
     /// The file that was executed, after a `#!` the interpreter.
     package struct Executable: Hashable, Sendable, Codable {

@@ -1,3 +1,5 @@
+import Limits
+
 /// One entry of `spec.selectors`: all of its keys have to hold (AND); a key that is not there is left open.
 package struct Selector: Hashable, Sendable {
     package var conditions: [SelectorKey: Condition]
@@ -33,9 +35,9 @@ package struct Selector: Hashable, Sendable {
 
 extension Selector {
     /// The kernel's task name without its NUL.
-    package static let maximumNameBytes = 15
+    package static let maximumNameBytes = Limits.Selectors.nameBytes
     /// Of a command line with one NUL after each whole word: what a key of the kernel part's trie holds.
-    package static let maximumCommandLineBytes = 252
+    package static let maximumCommandLineBytes = Limits.Selectors.commandLineBytes
 
     /// Splits at ASCII white space; quotes mean nothing.
     package static func words(of commandLine: String) -> [String] {

@@ -1,3 +1,5 @@
+import Limits
+
 /// A key of a selector, as written in manifests. Declared, and so ordered, as evidence and canonical YAML list them.
 ///
 /// A further source of facts (containers, Kubernetes) plugs in with a case here, what ``ProcessFacts/fact(for:)`` says of it, and its
@@ -12,7 +14,7 @@ package enum SelectorKey: Hashable, Sendable, Comparable {
     /// Whether it is in none of the namespaces that containers are made of.
     case host
 
-    package static let maximumArgumentIndex = 63
+    package static let maximumArgumentIndex = Limits.Selectors.argumentIndex
 
     /// - Returns: nil where the text is no key of this version.
     package init?(_ text: String) {

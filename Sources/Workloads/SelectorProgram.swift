@@ -1,3 +1,5 @@
+import Limits
+
 /// What decides which identity a process has: selectors in order of precedence.
 ///
 /// Of all slots that match a process the first one names its identity, so the order is the whole policy.
@@ -33,9 +35,9 @@ package struct SelectorProgram: Sendable, Equatable {
 }
 
 extension SelectorProgram {
-    package static let maximumSlots = 4096
+    package static let maximumSlots = Limits.Selectors.ofGroup
     /// Of distinct N in `process:argv[N]`.
-    package static let maximumArgumentIndexes = 8
+    package static let maximumArgumentIndexes = Limits.Selectors.arguments
 
     /// Which groups ask more of the kernel part than it holds, for the operator.
     package static func excess(in identities: [WorkloadIdentity]) -> [String] {

@@ -1,3 +1,4 @@
+import Limits
 import Yams
 
 /// The documents of a YAML text, one after the other; a syntax error ends them and becomes a finding.
@@ -5,7 +6,7 @@ struct YAMLDocuments: Sequence {
     private let roots: [Node]
 
     /// Each may stand for a tree, and trees of aliases grow exponentially.
-    static let maximumAliases = 16
+    static let maximumAliases = Limits.Manifests.aliases
 
     init(_ yaml: String, reader: inout ManifestReader) {
         guard yaml.utf8.count <= Manifest.maximumBytes else {

@@ -52,7 +52,8 @@ final class Bench: Sendable {
             configuration: .init(
                 issuer: Self.issuer, trustDomain: domain, accessTokenLifetime: lifetime, allowsUnboundTokens: unbound,
                 registersOnFirstUse: firstUse),
-            keys: tokenKey, store: records, directory: records, journal: records, admission: records, now: { [time] in time.value })
+            keys: tokenKey, store: records, directory: records, journal: records, admission: records,
+            now: { [time] in time.value })
     }
 
     static func id(_ name: String) throws -> SPIFFEID {

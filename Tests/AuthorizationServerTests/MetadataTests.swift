@@ -1,6 +1,7 @@
 import AuthorizationServer
 import Crypto
 import Foundation
+import Limits
 import SPIFFE
 import Testing
 
@@ -99,7 +100,7 @@ struct MetadataTests {
 
     @Test func `a body over 64 KiB is not read`() async throws {
         let form = "application/x-www-form-urlencoded"
-        let size = AuthorizationServer.maximumBodyBytes
+        let size = Limits.OAuth.bodyBytes
         let large = OAuthRequest(
             method: "POST", path: "/token", contentType: form, body: Data(repeating: 0x61, count: size + 1))
         #expect(try await bench.send(large).outcome == "413 invalid_request")

@@ -153,7 +153,9 @@ import Testing
         }
     }
 
-    @Test func `tokens that were revoked count until they have run out, and each group has its share of all`() async throws {
+    @Test func `tokens that were revoked count until they have run out, and each group has its share of all`()
+        async throws
+    {
         try await TestControlPlane.serve { plane in
             _ = try await plane.apply(
                 Manifests.weather + "---\n" + Manifests.identity("other", group: "other"))
@@ -205,7 +207,8 @@ import Testing
             let groups = ["weather", "other", "third"]
             _ = try await plane.apply(
                 groups.map {
-                    Manifests.template("\($0)/{{process:uid}}", group: $0).replacing("name: template", with: "name: \($0)")
+                    Manifests.template("\($0)/{{process:uid}}", group: $0).replacing(
+                        "name: template", with: "name: \($0)")
                 }.joined(separator: "---\n"))
             var agents: [String: X509SVID] = [:]
             for group in groups { agents[group] = try await plane.agent(group: group, name: group) }

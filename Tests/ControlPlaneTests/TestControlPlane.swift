@@ -146,8 +146,12 @@ struct TestControlPlane: Sendable {
 /// Now, moved by the test.
 final class TestClock: Sendable {
     private let offset = Mutex<TimeInterval>(0)
+    private let stoppedAt = Mutex<Date?>(nil)
 
-    var now: Date { Date().addingTimeInterval(offset.withLock { $0 }) }
+    var now: Date { (stoppedAt.withLock { $0 } ?? Date()).addingTimeInterval(offset.withLock { $0 }) }
+
+    /// From here on it goes by ``advance(by:)`` alone.
+    func stop() { stoppedAt.withLock { $0 = Date() } }
 
     func advance(by seconds: TimeInterval) { offset.withLock { $0 += seconds } }
 }

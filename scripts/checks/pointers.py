@@ -15,11 +15,11 @@ POINTER = re.compile(
     r"|unsafe(?:Argv|BitCast|Downcast)|baseAddress|assumingMemoryBound|CNIOBoringSSL)\b"
 )
 NOT_OTHERWISE = {
-    "Sources/ControlPlane/AgentDirectory.swift": "swift-crypto gives the bytes of a key in no other way",
-    "Sources/ControlPlane/ConnectionDoor.swift": "the bytes of in6_addr, a union that Swift shows no member of",
+    "Sources/ControlPlane/Agents/AgentDirectory.swift": "swift-crypto gives the bytes of a key in no other way",
+    "Sources/ControlPlane/Connections/ConnectionDoor.swift": "the bytes of in6_addr, a union that Swift shows no member of",
     "Sources/Handshake/SessionTickets.swift": "NIOSSL has no setting for session tickets, BoringSSL has",
-    "Sources/Proxy/SocketName.swift": "getpeername and getsockname fill in a sockaddr, and NIO hides the members of sockaddr_in6",
-    "Sources/Workloads/AddressRange.swift": "the bytes of in_addr and in6_addr, as inet_pton gives them",
+    "Sources/Proxy/Channels/SocketName.swift": "getpeername and getsockname fill in a sockaddr, and NIO hides the members of sockaddr_in6",
+    "Sources/Workloads/Egress/AddressRange.swift": "the bytes of in_addr and in6_addr, as inet_pton gives them",
     "Sources/tidemark/CallerOption.swift": "argv and the working directory as bytes, which Foundation repairs to UTF-8",
 }
 

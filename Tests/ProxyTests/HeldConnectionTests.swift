@@ -113,7 +113,10 @@ import Workloads
     @Test func `what nobody answers for is closed, and the journal says whose it was and why`() async throws {
         let hosts = try await TwoHosts()
         let reason = "process 4711 ended before it was known what it is"
+        // Else it may be over before the test's end of it is set up.
+        hosts.client.flows.hold()
         let wire = try await dial(hosts, as: .refused(process: process, reason: reason))
+        hosts.client.flows.release()
         try await wire.inputClosed()
         let refused = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(refused.reason == reason && refused.process == process)

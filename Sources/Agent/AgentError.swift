@@ -1,4 +1,5 @@
 package import SPIFFE
+package import Workloads
 
 /// What keeps an agent, or one of its workloads, from having an identity.
 package enum AgentError: Error, CustomStringConvertible {
@@ -14,6 +15,8 @@ package enum AgentError: Error, CustomStringConvertible {
     case streamEnded
     case tokenUnavailable(resource: String, reason: String)
     case policyConflict(String)
+    /// In whose share a network namespace is.
+    case nobodyToCount(ProcessKey)
 
     package var description: String {
         switch self {
@@ -40,6 +43,8 @@ package enum AgentError: Error, CustomStringConvertible {
             "no access token for \(resource): \(reason)"
         case .policyConflict(let text):
             "the snapshot cannot be enforced: \(text)"
+        case .nobodyToCount(let process):
+            "process \(process.pid), which needed it, has ended, so it is not known whose it is; another one there is seen when it dials"
         }
     }
 }

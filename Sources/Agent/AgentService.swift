@@ -25,6 +25,8 @@ package struct AgentService: Service {
         let credentials = try AgentCredentials(
             configuration, knowledge, bundle: lastSnapshot?.bundle, logger: logger)
         defer {
+            // The proxy has told of its ends by now.
+            credentials.journal.endWindow()
             credentials.forwarder.keep()
             try? file.flush()
         }

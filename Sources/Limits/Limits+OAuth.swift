@@ -5,6 +5,8 @@ extension Limits {
         package static let requestsPerSecond = 50
         /// The same, saved up: a fleet that starts.
         package static let requestsAtOnce = 1000
+        /// So many times as much of introspection alone: each host of a server asks of each token that comes to it.
+        package static let introspectionsForOne = 10
         /// Callers of whom it is remembered what they have spent; those beyond share what one has.
         package static let callers = 16_384
         /// The body of a request to the authorization server. A form with an assertion fits many times.
@@ -18,6 +20,7 @@ extension Limits {
     static let oauth = [
         Limit("OAuth.requestsPerSecond", .count(OAuth.requestsPerSecond)),
         Limit("OAuth.requestsAtOnce", .count(OAuth.requestsAtOnce)),
+        Limit("OAuth.introspectionsForOne", .count(OAuth.introspectionsForOne)),
         Limit("OAuth.callers", .count(OAuth.callers)),
         Limit("OAuth.bodyBytes", .bytes(OAuth.bodyBytes)),
         Limit("OAuth.tokenLifetime", .time(OAuth.tokenLifetime)),

@@ -7,6 +7,8 @@ extension Limits {
         package static let messageBytes = 256 << 20
         /// Messages that are kept for the next agent at the same place: its group, and what it has.
         package static let messages = 16
+        /// Of these beside the newest, in bytes.
+        package static let heldBytes = 64 << 20
         /// The longest silence on a stream.
         package static let heartbeat = Duration.seconds(5)
         /// At most between two tries of an agent to have a stream.
@@ -17,6 +19,7 @@ extension Limits {
         Limit("Stream.lineBytes", .bytes(Stream.lineBytes)),
         Limit("Stream.messageBytes", .bytes(Stream.messageBytes)),
         Limit("Stream.messages", .count(Stream.messages)),
+        Limit("Stream.heldBytes", .bytes(Stream.heldBytes)),
         Limit("Stream.heartbeat", .time(Stream.heartbeat)),
         Limit("Stream.longestRetry", .time(Stream.longestRetry)),
     ]

@@ -5,6 +5,7 @@
 ///   place of another: the one that has been silent longest; else, where some network holds more than its own, that network's
 ///   oldest; else the one that spoke first. That one has a second to prove itself: until it is over it stays, and the newcomer goes.
 /// - A stranger from where somebody has proven itself lately takes the place of any that is not, and gives its own to none of these.
+/// - Guests, who are no peers of whom it is for, hold at most a part of what strangers leave together, and shares of that part.
 /// - No one holder, stranger's source or proven, may hold more than is left free: alone it gets half of all slots, with
 ///   one other at most a third, and so on, and there is always a place for somebody who holds none.
 ///
@@ -33,18 +34,26 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
     private var proven: [Ticket: Held] = [:]
     private var byHolder: [Holder: Int] = [:]
     private var known: KnownSources<Source>
+    /// What guests hold together at most.
+    private let guestRoom: Int
+    private let isGuest: @Sendable (Holder) -> Bool
+    private var guests = 0
 
     /// - Parameters:
     ///   - capacity: connections in all; at least 2.
     ///   - strangersOneIn: strangers hold at most one in so many of them, at least one.
+    ///   - guestsOneIn: guests hold at most one in so many of what is left, at least one.
     package init(
         capacity: Int, strangersOneIn: Int = Limits.Slots.strangersOneIn, chance: Duration = Limits.Slots.chance,
         knownSources: Int = Limits.Slots.knownSources, knownFor: Duration = Limits.Slots.knownFor,
+        guestsOneIn: Int = Limits.Slots.guestsOneIn, isGuest: @escaping @Sendable (Holder) -> Bool = { _ in false },
     ) {
         self.capacity = max(2, capacity)
         strangers = max(1, self.capacity / max(2, strangersOneIn))
         unproven = StrangerSlots(capacity: strangers, chance: chance)
         known = KnownSources(limit: knownSources, duration: knownFor)
+        guestRoom = max(1, (self.capacity - strangers) / max(1, guestsOneIn))
+        self.isGuest = isGuest
     }
 
     package var count: Int { unproven.count + proven.count }
@@ -73,9 +82,8 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
     /// A connection whose owner is known from the start, such as a local process.
     package mutating func admit(_ holder: Holder) -> Admission {
         if let refusal = refusal(of: holder) { return .refused(refusal) }
-        byHolder[holder, default: 0] += 1
         let ticket = issue()
-        proven[ticket] = Held(holder: holder, source: nil)
+        hold(ticket, Held(holder: holder, source: nil))
         return .admitted(ticket, closing: nil)
     }
 
@@ -93,9 +101,14 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
         if let refusal = refusal(of: holder) { return refusal }
         unproven.remove(ticket)
         if isKnownHence { known.opened(source, at: now) }
-        proven[ticket] = Held(holder: holder, source: isKnownHence ? source : nil)
-        byHolder[holder, default: 0] += 1
+        hold(ticket, Held(holder: holder, source: isKnownHence ? source : nil))
         return nil
+    }
+
+    private mutating func hold(_ ticket: Ticket, _ held: Held) {
+        proven[ticket] = held
+        byHolder[held.holder, default: 0] += 1
+        if isGuest(held.holder) { guests += 1 }
     }
 
     /// The connection is closed. Does nothing for one that was released before.
@@ -104,6 +117,7 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
         guard let held = proven.removeValue(forKey: ticket) else { return }
         let left = count(of: held.holder) - 1
         byHolder[held.holder] = left > 0 ? left : nil
+        if isGuest(held.holder) { guests -= 1 }
         if let source = held.source { known.closed(source, at: now) }
     }
 
@@ -112,7 +126,11 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
         let free = capacity - strangers - proven.count
         let own = count(of: holder)
         if free <= 0 { return .full(capacity: capacity) }
-        return own > 0 && own >= free ? .share(held: own, free: free) : nil
+        if own > 0, own >= free { return .share(held: own, free: free) }
+        guard isGuest(holder) else { return nil }
+        let freeForGuests = guestRoom - guests
+        if freeForGuests <= 0 { return .guestsFull(guestRoom) }
+        return own > 0 && own >= freeForGuests ? .share(held: own, free: freeForGuests) : nil
     }
 
     private mutating func issue() -> Ticket {
@@ -126,6 +144,8 @@ package enum SlotRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     case full(capacity: Int)
     /// It holds as many as are left for everybody else.
     case share(held: Int, free: Int)
+    /// Guests hold all that is for them.
+    case guestsFull(Int)
     /// It was closed to make room.
     case gone
     /// So many came at once that have proven nothing, that those before it have not had their chance.
@@ -136,6 +156,8 @@ package enum SlotRefusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .full(let capacity): "all \(capacity) connections are taken; close some, or raise the limit"
         case .share(let held, let free):
             "it holds \(held) connections already and \(free) are left for everybody; close some, or raise the limit"
+        case .guestsFull(let room):
+            "all \(room) connections that are for those who are no peers here are taken; close some, or raise the limit"
         case .gone: "the connection was closed to make room for others before it proved who it is"
         case .crowded:
             "as many connections as may have proven nothing yet have come within moments; try again, or raise the limit"

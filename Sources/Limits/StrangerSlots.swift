@@ -42,14 +42,24 @@ struct StrangerSlots<Source: SlotSource>: Sendable {
 
     mutating func room(for source: Source, isKnown: Bool, at now: Instant) -> Room {
         let own = bySource[source]?.count ?? 0
-        if own > 0, own >= capacity - count { return had(bySource[source]?.first(where: contains), at: now) }
+        if own > 0, own >= capacity - count {
+            // Of its own it goes sooner: whoever shares an address with a flood is to find a place as well.
+            return had(bySource[source]?.first(where: contains), at: now, chance: chance / 10)
+        }
         guard count >= capacity else { return .free }
-        return isKnown ? roomForKnown(own, at: now) : roomForUnknown(source.network, at: now)
+        guard isKnown else { return roomForUnknown(source.network, at: now) }
+        // Some places are never theirs: who was never here is to have a chance too.
+        guard known.count < max(1, capacity - capacity / 4) else { return amongKnown(own, at: now) }
+        return roomForKnown(own, at: now)
     }
 
     /// It goes before all that are not known. Among its like who has most goes first.
     private mutating func roomForKnown(_ own: Int, at now: Instant) -> Room {
         if let first = silent.first(where: isSilent) ?? spoken.first(where: contains) { return .of(first) }
+        return amongKnown(own, at: now)
+    }
+
+    private mutating func amongKnown(_ own: Int, at now: Instant) -> Room {
         if let largest = knownSources.largest(), largest.amount > own + 1,
             let first = bySource[largest.holder]?.first(where: contains)
         {
@@ -69,9 +79,9 @@ struct StrangerSlots<Source: SlotSource>: Sendable {
     }
 
     /// Whoever came later has not earned its place better; so the first one goes only when it has had its chance.
-    private func had(_ ticket: SlotTicket?, at now: Instant) -> Room {
+    private func had(_ ticket: SlotTicket?, at now: Instant, chance: Duration? = nil) -> Room {
         guard let ticket, let stranger = places[ticket] else { return .none }
-        return !stranger.hasSpoken || now - stranger.since >= chance ? .of(ticket) : .none
+        return !stranger.hasSpoken || now - stranger.since >= chance ?? self.chance ? .of(ticket) : .none
     }
 
     mutating func insert(_ ticket: SlotTicket, from source: Source, isKnown: Bool, at now: Instant) {

@@ -163,11 +163,12 @@ package final class LoopbackProxy: Service {
                 return place.release()
             }
         } catch {
+            var entry = JournalEntry(
+                kind: socket.direction == .outbound ? .connectionOutbound : .connectionInbound, .refused(error))
+            // Neither end of an outgoing one is of the connection between the hosts.
+            if socket.direction == .inbound { entry.connection = JournalEntry.name(ofAccepted: socket.descriptor) }
             close(socket.descriptor)
-            let kind: JournalEntry.Kind =
-                socket.direction == .outbound ? .connectionOutbound : .connectionInbound
-            environment.dependencies.journal.record(
-                JournalEntry(kind: kind, .refused(error)))
+            environment.dependencies.journal.record(entry)
         }
     }
 

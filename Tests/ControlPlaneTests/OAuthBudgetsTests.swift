@@ -45,7 +45,7 @@ import Testing
     /// More than it may ask: by itself at last, when the rest is spent. A clock that stands still earns a slow machine nothing back.
     private static func flood(_ plane: TestControlPlane, as flooding: X509SVID) async throws -> [Problem] {
         plane.clock.stop()
-        for _ in 1..<Limits.OAuth.requestsAtOnce {
+        for _ in 1..<Limits.OAuth.requestsAtOnce * Limits.OAuth.introspectionsForOne {
             let event = OAuthEvent(.introspectionRefused, reason: "")
             #expect(await plane.state.callers.admit(flooding.id, stands: true, telling: event) == nil)
         }
@@ -87,6 +87,16 @@ import Testing
         for _ in 0..<Limits.OAuth.requestsAtOnce + 100 { _ = try await ask(7, false) }
         #expect(try await ask(7, false) == 1)
         #expect(try await ask(7, true) == nil)
+        clock.advance(by: 600)
+        // Nor is introspection the rest: so many times as much, of its own.
+        for _ in 0..<Limits.OAuth.requestsAtOnce { _ = try await ask(8, true) }
+        #expect(try await ask(8, true) == 1)
+        let id = try TestControlPlane.id("c8")
+        var introspected = 0
+        while await budgets.admit(id, stands: true, telling: OAuthEvent(.introspectionRefused, reason: "")) == nil {
+            introspected += 1
+        }
+        #expect(introspected == Limits.OAuth.requestsAtOnce * Limits.OAuth.introspectionsForOne)
         try store.close()
     }
 }

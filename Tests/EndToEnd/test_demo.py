@@ -1,4 +1,4 @@
-"""The demo checks itself; here it has to do so for ten minutes of SVIDs that live for two."""
+"""The demo checks itself; here it has to do so over many lives of its SVIDs."""
 
 import os
 import subprocess

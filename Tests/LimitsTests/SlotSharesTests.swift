@@ -33,6 +33,29 @@ struct SlotSharesTests {
         #expect(shares.count == 10)
     }
 
+    @Test func `guests hold half of what strangers leave, however many they are, and peers find a place`() throws {
+        var shares = Shares(capacity: 100, isGuest: { $0.hasPrefix("guest") })
+        var guests: [Shares.Ticket] = []
+        for number in 0..<1000 {
+            if case .admitted(let ticket, _) = shares.admit("guest\(number)") { guests.append(ticket) }
+        }
+        #expect(guests.count == 45 && shares.count == 45)
+        #expect(shares.admit("guest") == .refused(.guestsFull(45)))
+        for number in 0..<45 { _ = try ticket(shares.admit("peer\(number)")) }
+        #expect(shares.count == 90)
+        shares.release(guests[0], at: start)
+        _ = try ticket(shares.admit("guest"))
+        #expect(shares.admit("guest") == .refused(.full(capacity: 100)))
+    }
+
+    @Test func `one guest holds no more than is left for the others`() throws {
+        var shares = Shares(capacity: 100, isGuest: { $0.hasPrefix("guest") })
+        var admitted = 0
+        for _ in 0..<100 { if case .admitted = shares.admit("guest") { admitted += 1 } }
+        #expect(admitted == 23)
+        _ = try ticket(shares.admit("guest2"))
+    }
+
     @Test func `the stranger that has been silent longest goes first`() throws {
         var shares = Shares(capacity: 30)
         let first = try ticket(shares.admit(strangerFrom: "a", at: start))
@@ -177,6 +200,10 @@ private struct PlainReading {
                 #expect(isGreedy || strangers.count + 1 == most)
                 #expect(!isGreedy || gone.source == source)
                 #expect(isGreedy || isKnown || !gone.isKnown, "who is known does not go for one that is not")
+                let known = strangers.values.count { $0.isKnown } + (gone.isKnown ? 1 : 0)
+                #expect(
+                    isGreedy || !isKnown || gone.isKnown || known < Self.mostKnown(of: most),
+                    "a quarter is never theirs")
             } else {
                 #expect(closing == nil, "only strangers go")
             }
@@ -186,10 +213,13 @@ private struct PlainReading {
             #expect(isGreedy || strangers.count == most)
             #expect(isGreedy || like.allSatisfy { $0.hasSpoken || isKnown })
             let hasNewOne = strangers.values.contains { now - $0.since < Limits.Slots.chance }
-            #expect(hasNewOne || strangers.values.allSatisfy { $0.isKnown && !isKnown })
-            #expect(isGreedy || !isKnown || like.count == most, "who is known goes before all others")
+            #expect(hasNewOne || strangers.values.allSatisfy { $0.isKnown && !isKnown } || isKnown)
+            #expect(
+                isGreedy || !isKnown || like.count >= Self.mostKnown(of: most), "who is known goes before all others")
         }
     }
+
+    private static func mostKnown(of most: Int) -> Int { max(1, most - most / 4) }
 
     mutating func prove(_ ticket: SlotTicket) { proven[ticket] = strangers.removeValue(forKey: ticket)?.source }
 

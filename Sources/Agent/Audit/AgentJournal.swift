@@ -81,6 +81,10 @@ package final class AgentJournal: ConnectionJournal {
         let noted = closed.withLock {
             $0.note(FarEnd(entry), kind: event.type, event) { one, other in
                 var sum = other
+                // Beyond so many a second they are of several: what differs is nobody's.
+                if one.spiffeID != other.spiffeID { (sum.spiffeID, sum.svidSerial) = (nil, nil) }
+                if one.process != other.process { sum.process = nil }
+                if one.peer != other.peer { (sum.peer, sum.peerSVIDSerial) = (nil, nil) }
                 sum.traffic = one.traffic.flatMap { one in other.traffic.map { one + $0 } }
                 return sum
             }
@@ -110,7 +114,8 @@ package final class AgentJournal: ConnectionJournal {
         endWindow()
     }
 
-    private func endWindow() {
+    /// What a window held back is told now.
+    func endWindow() {
         for (entry, count) in refused.withLock({ $0.endWindow() }) { forwarder.record(event(of: entry, count: count)) }
         let allowed =
             strangers.withLock { $0.endWindow() } + executions.withLock { $0.endWindow() }

@@ -1,6 +1,7 @@
 package import ControlPlaneAPI
 import Foundation
 import Gateway
+import Limits
 package import Proxy
 package import SPIFFE
 package import Workloads
@@ -96,6 +97,8 @@ package actor TokenKeeper: TokenSource {
         let client = try await issuer(svid)
         if !registered.contains(svid.id) {
             _ = try await client.registerOAuthClient(scope: nil)
+            // Of templates there may be IDs without end; a registration that stands is only made again.
+            if registered.count >= Limits.Identities.svids { registered = [] }
             registered.insert(svid.id)
         }
         let asked = Date()

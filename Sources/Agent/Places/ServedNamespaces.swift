@@ -134,7 +134,10 @@ package actor ServedNamespaces {
     /// first. Nobody's share is burdened with what root made a name for, or runs.
     private func holder(of namespace: NetworkNamespace, neededBy process: ProcessKey?) throws -> UInt32? {
         guard let process, !named.contains(namespace.inode) else { return nil }
-        let user = try namespace.makerOfItsUserNamespace() ?? placement.userID(of: process)
+        guard let user = try namespace.makerOfItsUserNamespace() ?? placement.userID(of: process) else {
+            // Fail closed: whoever is there besides is told of when it dials.
+            throw AgentError.nobodyToCount(process)
+        }
         return user == 0 ? nil : user
     }
 

@@ -23,10 +23,13 @@ package struct AgentDesk: Sendable {
         do {
             return try await admit(request)
         } catch {
-            // Whoever has no token must not be able to fill the disk with refusals.
-            if strangers.take(at: state.now()) {
-                await refused("agent.refused", of: nil, ["name": .string(request.name)], because: error)
+            // Whoever has no token must not be able to fill the disk with refusals; beyond some they are a number.
+            let verdict = strangers.take(at: state.now())
+            guard verdict.isTold else { throw error }
+            if verdict.untold > 0 {
+                await append(.untold("agent.refused", verdict.untold, at: state.now()), of: nil)
             }
+            await refused("agent.refused", of: nil, ["name": .string(request.name)], because: error)
             throw error
         }
     }
@@ -255,7 +258,11 @@ extension AgentDesk {
     ) async {
         var details = details
         details["reason"] = .string("\(refusal.code): \(refusal)")
-        let entry = AuditChain.Entry(time: state.now(), type: type, details: details)
+        await append(AuditChain.Entry(time: state.now(), type: type, details: details), of: agent)
+    }
+
+    /// Refused stays refused whether or not the audit takes it.
+    private func append(_ entry: AuditChain.Entry, of agent: SPIFFEID?) async {
         try? await state.store.write(for: agent) { try AuditChain.append([entry], to: $0) }
     }
 }

@@ -6,11 +6,15 @@ import ServiceLifecycle
 import Synchronization
 
 /// What each caller may still ask of the authorization server. Each request is a transaction and a record of the audit: a workload
-/// that was taken over makes no more of them than this, nor others wait. What is refused so is told together.
+/// that was taken over makes no more of them than this. What is refused so is told together.
 package final class OAuthBudgets: OAuthAdmission, Service {
     private struct Caller: Hashable {
         let id: SPIFFEID
         let stands: Bool
+        let introspects: Bool
+
+        /// So many times what others have.
+        var times: Double { introspects ? Double(Limits.OAuth.introspectionsForOne) : 1 }
     }
 
     private struct Source: Hashable {
@@ -40,7 +44,10 @@ package final class OAuthBudgets: OAuthAdmission, Service {
 
     package func admit(_ caller: SPIFFEID, stands: Bool, telling event: OAuthEvent) async -> Int? {
         let time = now()
-        guard let wait = take(Caller(id: caller, stands: stands), at: time) else { return nil }
+        let introspects = event.kind == .introspectionRefused || event.kind == .tokenIntrospected
+        guard let wait = take(Caller(id: caller, stands: stands, introspects: introspects), at: time) else {
+            return nil
+        }
         let seconds = max(1, Int(wait.rounded(.up)))
         var refusal = event
         refusal.reason = "temporarily_unavailable: \(caller) asks more than a client may; it was told to wait"
@@ -57,10 +64,11 @@ package final class OAuthBudgets: OAuthAdmission, Service {
         state.withLock { state in
             let key = Self.room(for: caller, in: &state.spent, limit: limit, at: now)
             let former = state.spent[key].map { Spending(amount: $0.amount, at: min($0.at, now)) }
-            let left = former.map { Self.left($0, at: now) } ?? Self.atOnce
+            let most = Self.atOnce * (key?.times ?? 1)
+            let left = former.map { Self.left($0, of: key, at: now) } ?? most
             // Where the clock was set back, time counts from there.
-            state.spent[key] = Spending(amount: Self.atOnce - left + (left < 1 ? 0 : 1), at: now)
-            return left < 1 ? (1 - left) / Self.perSecond : nil
+            state.spent[key] = Spending(amount: most - left + (left < 1 ? 0 : 1), at: now)
+            return left < 1 ? (1 - left) / (Self.perSecond * (key?.times ?? 1)) : nil
         }
     }
 
@@ -69,15 +77,17 @@ package final class OAuthBudgets: OAuthAdmission, Service {
     ) -> Caller? {
         if spent[caller] != nil || spent.count < limit { return caller }
         // To stay in the table costs as much as a caller may ask: who has everything again leaves.
-        spent = spent.filter { left($0.value, at: now) < atOnce }
+        spent = spent.filter { left($0.value, of: $0.key, at: now) < atOnce * ($0.key?.times ?? 1) }
         return spent.count < limit ? caller : nil
     }
 
     private static let perSecond = Double(Limits.OAuth.requestsPerSecond)
     private static let atOnce = Double(Limits.OAuth.requestsAtOnce)
 
-    private static func left(_ spending: Spending, at now: Date) -> Double {
-        spending.left(perSecond: perSecond, atOnce: atOnce, at: now)
+    /// - Parameter caller: nil: those for whom there is no room.
+    private static func left(_ spending: Spending, of caller: Caller?, at now: Date) -> Double {
+        let times = caller?.times ?? 1
+        return spending.left(perSecond: perSecond * times, atOnce: atOnce * times, at: now)
     }
 
     /// Each window, and at the end: what was held back since.

@@ -8,8 +8,8 @@ import Synchronization
 
 /// Who is let in at one listener, and who has to go for it: ``SlotShares``, with the connections that it names.
 ///
-/// Those that have proven nothing hold a tenth of the slots together; agents always find a place, as no holder gets
-/// more than is left for the others, and who comes from where one proved itself lately goes before strangers.
+/// Those that have proven nothing hold a tenth of the slots together, workloads half of the others; agents always find a place, as
+/// no holder gets more than is left for the others, and who comes from where one proved itself lately goes before strangers.
 final class ConnectionDoor: Sendable {
     /// Where a stranger comes from.
     struct Source: SlotSource {
@@ -39,6 +39,11 @@ final class ConnectionDoor: Sendable {
         case workloads(of: Source)
         /// Whoever may open the operator's socket.
         case operators
+
+        /// The listener is the agents' first: they bring SVIDs and policy, also to those workloads.
+        var isGuest: Bool {
+            if case .workloads = self { true } else { false }
+        }
     }
 
     typealias Ticket = SlotShares<Source, Holder>.Ticket
@@ -54,7 +59,7 @@ final class ConnectionDoor: Sendable {
     private let lines = RefusalBudget(perMinute: Limits.Log.closedPerMinute)
 
     init(capacity: Int, logger: Logger) {
-        state = Mutex(State(shares: SlotShares(capacity: capacity)))
+        state = Mutex(State(shares: SlotShares(capacity: capacity, isGuest: \.isGuest)))
         self.logger = logger
     }
 
@@ -96,7 +101,10 @@ final class ConnectionDoor: Sendable {
 
     /// - Returns: why the holder may not have another connection.
     func vouch(_ ticket: Ticket, for holder: Holder) -> SlotRefusal? {
-        let refusal = state.withLock { $0.shares.vouch(ticket, for: holder, at: .now) }
+        // A workload's SVID is in many programs' reach: only where an agent was goes before others.
+        let refusal = state.withLock {
+            $0.shares.vouch(ticket, for: holder, isKnownHence: !holder.isGuest, at: .now)
+        }
         if let refusal { tell("a connection of \(holder) was refused: \(refusal)") }
         return refusal
     }
@@ -112,6 +120,8 @@ final class ConnectionDoor: Sendable {
     var countOfStrangers: Int { state.withLock { $0.shares.countOfStrangers } }
 
     private func tell(_ message: String) {
-        if lines.take(at: .now) { logger.warning("\(message)") }
+        let verdict = lines.take(at: .now)
+        guard verdict.isTold else { return }
+        logger.warning("\(message)", metadata: verdict.untold > 0 ? ["untold": "\(verdict.untold)"] : [:])
     }
 }

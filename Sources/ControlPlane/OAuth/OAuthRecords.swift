@@ -115,9 +115,14 @@ extension OAuthRecords: OAuthStore {
 extension OAuthRecords: OAuthJournal {
     package func record(_ event: OAuthEvent) async throws {
         let time = now()
-        // Whoever proves nothing must not be able to fill the disk with refusals.
-        guard event.caller != nil || strangers.take(at: time) else { return }
-        try await store.write(for: event.caller) { try AuditChain.append([event.entry(at: time)], to: $0) }
+        // Whoever proves nothing must not be able to fill the disk with refusals; beyond some they are a number.
+        let verdict = event.caller == nil ? strangers.take(at: time) : nil
+        guard verdict?.isTold ?? true else { return }
+        var entries = [event.entry(at: time)]
+        if let untold = verdict?.untold, untold > 0 {
+            entries.insert(.untold(event.kind.rawValue, untold, at: time), at: 0)
+        }
+        try await store.write(for: event.caller) { [entries] in try AuditChain.append(entries, to: $0) }
     }
 }
 

@@ -84,8 +84,9 @@ package struct Registry: Sendable {
         }
         if !change.isEmpty {
             let changes = zip(manifests, outcomes).filter { $0.1.result != .unchanged }
+            let former = try bytesOfManifests(in: database)
             for (manifest, _) in changes { try store(manifest, now: now, in: database) }
-            try checkShare(in: database)
+            try checkShare(former, in: database)
             try AuditChain.append(
                 changes.map { entry("manifest.\($0.1.result.rawValue)", for: $0.0, by: operatorName, now: now) },
                 to: database)
@@ -130,13 +131,18 @@ package struct Registry: Sendable {
     }
 
     /// What agents are sent of manifests fits into a message.
-    private func checkShare(in database: Database) throws {
-        let bytes = try Int.fetchOne(
-            database, sql: "SELECT sum(length(CAST(canonical AS BLOB))) FROM manifests")
-        guard let bytes, bytes > Limits.Manifests.bytes else { return }
+    ///
+    /// - Parameter former: bytes before; what is too much already may become less.
+    private func checkShare(_ former: Int, in database: Database) throws {
+        let bytes = try bytesOfManifests(in: database)
+        guard bytes > Limits.Manifests.bytes, bytes > former else { return }
         throw ControlPlaneRefusal.manifest([
             "all manifests together would have \(bytes) bytes, and \(Limits.Manifests.bytes) are the most; delete some first"
         ])
+    }
+
+    private func bytesOfManifests(in database: Database) throws -> Int {
+        try Int.fetchOne(database, sql: "SELECT sum(length(CAST(canonical AS BLOB))) FROM manifests") ?? 0
     }
 
     /// What a change of manifests entails: withdrawn identities, revoked tokens, a new version, which is remembered.

@@ -27,7 +27,16 @@ package actor SnapshotMessages {
         let identities: [WorkloadIdentity]
         let endpoints: [Endpoint]
         /// With their ends. None: nothing differs.
-        let lines: [ByteBuffer]
+        fileprivate(set) var lines: [ByteBuffer]
+
+        /// The same, sent: what is to come rests on its content alone.
+        var sent: Message {
+            var sent = self
+            sent.lines = []
+            return sent
+        }
+
+        fileprivate var bytes: Int { lines.reduce(0) { $0 + $1.readableBytes } }
 
         /// - Parameter line: nil: nothing differs.
         init(at place: Place, _ identities: [WorkloadIdentity], _ endpoints: [Endpoint], line: Data?) throws {
@@ -41,9 +50,21 @@ package actor SnapshotMessages {
     }
 
     /// In the order they were begun.
-    private var made: [(step: Step, message: Task<Message, any Error>)] = []
+    private var made: [(step: Step, message: Task<Message, any Error>, bytes: Int)] = []
 
     package init() {}
+
+    /// The newest, and of the others as many as there is room for: large ones are made again where a stream is late.
+    private func keep(_ message: Task<Message, any Error>, of bytes: Int) {
+        guard let place = made.firstIndex(where: { $0.message == message }) else { return }
+        made[place].bytes = bytes
+        var held = 0
+        for older in made.indices.reversed() {
+            held += made[older].bytes
+            guard held > Limits.Stream.heldBytes, older < made.endIndex - 1 else { continue }
+            return made.removeFirst(older + 1)
+        }
+    }
 
     /// - Parameter make: may come to a later place than the step says.
     func message(
@@ -51,9 +72,13 @@ package actor SnapshotMessages {
     ) async throws -> Message {
         if let held = made.first(where: { $0.step == step }) { return try await held.message.value }
         let message = Task { try await make() }
-        made.append((step, message))
+        made.append((step, message, 0))
         if made.count > Limits.Stream.messages { made.removeFirst() }
-        do { return try await message.value } catch {
+        do {
+            let value = try await message.value
+            keep(message, of: value.bytes)
+            return value
+        } catch {
             made.removeAll { $0.message == message }
             throw error
         }

@@ -43,7 +43,7 @@ struct SnapshotStream: Sendable {
             let next = try await next(after: sent, for: agent)
             for line in next?.lines ?? [] { try await writer.write(line) }
             if next?.lines.isEmpty ?? true { try await writer.write(ByteBuffer(string: "\n")) }
-            sent = next ?? sent
+            sent = next?.sent ?? sent
         }
     }
 

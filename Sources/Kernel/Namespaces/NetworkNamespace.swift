@@ -69,6 +69,7 @@ package final class NetworkNamespace: Sendable {
         while true {
             let parent = OwnedDescriptor(ioctl(outermost.number, Self.getParent, CInt(0)))
             // None to be seen: that is where we are ourselves.
+            guard parent.number >= 0 || errno == EPERM else { throw .namespaceRefused(errno: errno) }
             guard parent.number >= 0, try !Self.isInitial(parent) else { break }
             outermost = parent
         }

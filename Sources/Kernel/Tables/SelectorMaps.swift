@@ -32,6 +32,8 @@ final class SelectorMaps: Sendable {
     private let processes: BPFMap<UInt32, process_facts>
     private let standings: KernelIterator
     private let state = Mutex(State())
+    /// Whether answers may be there under a policy that was never in force: of a former agent, or where one was refused half written.
+    private let isUntidy = Mutex(true)
     /// Of the policies before the one in force, not taken out yet.
     private let superseded = Mutex<[Written]>([])
 
@@ -65,15 +67,19 @@ final class SelectorMaps: Sendable {
                 generation: current >= Self.lastGeneration ? 2 - (current & 1) : current + 1,
                 decidedByKernel: tables.decidedByKernel, nextClass: tables.nextClass,
             )
+            try tidy(generation: next.generation)
             var written = Written()
             do throws(KernelError) {
                 try write(tables, generation: next.generation, noting: &written)
                 for (image, slots) in known { try write(slots, of: image, &next, noting: &written) }
-                // As late as can be. No answer comes in between: they wait for the state.
+                // As late as can be. No answer comes in between: they wait for the state. Twice: a child may be looked at before its
+                // parent.
+                try standings.run()
                 try standings.run()
                 try active.set(next.generation, for: 0)
             } catch {
                 // What was in force stays in force; half a policy does not stay behind.
+                isUntidy.withLock { $0 = true }
                 try? remove(written)
                 throw error
             }
@@ -83,6 +89,17 @@ final class SelectorMaps: Sendable {
             state = next
             return PolicyGeneration(number: next.generation)
         }
+    }
+
+    /// A number of a policy is given again where that was never in force: nothing was answered for it before it is.
+    private func tidy(generation: UInt32) throws(KernelError) {
+        guard isUntidy.withLock({ $0 }) else { return }
+        for image in answers.keys {
+            guard var answer = answers[image], answer.isOf(generation) else { continue }
+            if generation & 1 == 0 { answer.classes.0 = 0 } else { answer.classes.1 = 0 }
+            try answers.set(answer, for: image)
+        }
+        isUntidy.withLock { $0 = false }
     }
 
     /// Takes policies out of the kernel that are no longer in force. Not part of ``install(_:known:)``, as it has to wait
@@ -116,9 +133,7 @@ final class SelectorMaps: Sendable {
     /// Whether user space has answered for this image under the policy in force.
     func isAnswered(_ image: ProcessImage) -> Bool {
         let generation = generation.number
-        guard let answer = answers[image.abi] else { return false }
-        let word = generation & 1 == 0 ? answer.classes.0 : answer.classes.1
-        return word >> UInt64(CLASS_GENERATION_SHIFT) == UInt64(generation)
+        return answers[image.abi]?.isOf(generation) ?? false
     }
 
     func forget(_ image: ProcessImage) throws(KernelError) { try answers.remove(image.abi) }
@@ -192,6 +207,13 @@ final class SelectorMaps: Sendable {
 /// One policy in the kernel: what is answered for it means nothing under another.
 package struct PolicyGeneration: Hashable, Sendable {
     package let number: UInt32
+}
+
+extension user_space_answer {
+    /// Whether user space has answered under this policy.
+    fileprivate func isOf(_ generation: UInt32) -> Bool {
+        (generation & 1 == 0 ? classes.0 : classes.1) >> UInt64(CLASS_GENERATION_SHIFT) == UInt64(generation)
+    }
 }
 
 extension selector_text {

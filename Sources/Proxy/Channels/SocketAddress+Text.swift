@@ -11,6 +11,12 @@ extension SocketAddress {
 
 extension JournalEntry {
     /// One TCP connection's name, the same at both of its ends.
+    static func name(ofAccepted descriptor: CInt) -> String? {
+        name(
+            client: SocketName.peer(of: descriptor)?.socketAddress,
+            server: SocketName.local(of: descriptor)?.socketAddress)
+    }
+
     static func name(client: SocketAddress?, server: SocketAddress?) -> String? {
         guard let client, let server else { return nil }
         return "\(client.text)>\(server.text)"

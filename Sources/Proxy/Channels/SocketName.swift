@@ -28,6 +28,10 @@ struct SocketName {
         let family = bytes.withUnsafeBytes { $0.loadUnaligned(as: sa_family_t.self) }
         return Array(CInt(family) == AF_INET6 ? bytes[8..<24] : bytes[4..<8])
     }
+
+    var socketAddress: SocketAddress? {
+        try? SocketAddress(packedIPAddress: ByteBuffer(bytes: address), port: Int(port))
+    }
 }
 
 extension SocketAddress {

@@ -83,6 +83,8 @@ final class CarriedConnection {
             entry.journal = facts
         }
         try checkPolicy(changedSince: revision)
+        // Its cut is told; nothing that was cut is allowed after that.
+        guard let live = environment.live[entry], !live.isCut else { throw .clientGone }
         environment.record(facts, .allowed(because: reason))
         isEstablished = true
     }

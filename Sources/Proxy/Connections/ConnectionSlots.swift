@@ -27,6 +27,10 @@ final class ConnectionSlots: Sendable {
         case nobody(UInt64, user: UInt32?)
         /// Those of which it is not known yet who they are.
         case undecided(UInt64, user: UInt32?)
+
+        var isGuest: Bool {
+            if case .client = self { true } else { false }
+        }
     }
 
     private struct State {
@@ -91,7 +95,7 @@ final class ConnectionSlots: Sendable {
     private let state: Mutex<State>
 
     init(capacity: Int) {
-        state = Mutex(State(shares: SlotShares(capacity: capacity)))
+        state = Mutex(State(shares: SlotShares(capacity: capacity, isGuest: \.isGuest)))
     }
 
     var count: Int { state.withLock { $0.networks.values.reduce(0, +) } }

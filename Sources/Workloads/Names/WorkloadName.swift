@@ -8,6 +8,11 @@ package enum WorkloadName: Hashable, Sendable {
     case template(WorkloadIDTemplate)
 
     package init(_ text: String) throws(WorkloadNameError) {
+        try self.init(text, longest: Limits.Identities.templateBytes)
+    }
+
+    /// - Parameter most: bytes of the longest path that a template may give.
+    private init(_ text: String, longest most: Int) throws(WorkloadNameError) {
         guard WorkloadIDTemplate.hasBraces(text) else {
             self = .fixed(try Self.path(text))
             return
@@ -15,7 +20,7 @@ package enum WorkloadName: Hashable, Sendable {
         let template = try Self.template(text)
         // It stands for all of them: what is literal is checked as in any path, and so are length and reserved names.
         let longest = try Self.path(template.example).text.utf8.count
-        guard longest <= Limits.Identities.templateBytes else {
+        guard longest <= most else {
             throw .template(.tooLong(template: text, bytes: longest))
         }
         self = .template(template)
@@ -115,7 +120,8 @@ extension WorkloadName: CustomStringConvertible, Comparable {
 
 extension WorkloadName: Codable {
     package init(from decoder: any Decoder) throws {
-        try self.init(decoder.singleValueContainer().decode(String.self))
+        // What another release accepted is read, so that it can be deleted; what a process gets of it is held to the limit of now.
+        try self.init(decoder.singleValueContainer().decode(String.self), longest: Limits.Identities.pathBytes)
     }
 
     package func encode(to encoder: any Encoder) throws {

@@ -7,7 +7,7 @@ extension Limits {
         package static let messageBytes = 256 << 20
         /// Messages that are kept for the next agent at the same place: its group, and what it has.
         package static let messages = 16
-        /// Of these beside the newest, in bytes.
+        /// Of these in bytes, the newest counted, which is kept whatever its size.
         package static let heldBytes = 64 << 20
         /// The longest silence on a stream.
         package static let heartbeat = Duration.seconds(5)

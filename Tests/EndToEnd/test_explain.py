@@ -130,7 +130,7 @@ def explain_exec(lab, options, command, check=True):
     """Asked in the environment of the weather programs."""
     return lab.shell(
         f"""
-        export TIDEMARK_AGENT_SOCKET=$LAB_RUN/agent-a.sock PATH=$WEATHER_BASE/venv-2/bin:/usr/bin:/bin
+        export TIDEMARK_AGENT_SOCKET=$LAB_RUN/agent-a.sock PATH=$LAB_SHOWN/venv-2/bin:/usr/bin:/bin
         "$LAB_BIN/tidemark" explain {options} --exec {command}
         """,
         check=check,

@@ -255,6 +255,12 @@ import Testing
         try #require(truncate(path, 1 << 20) == 0)
         let zeros = String(repeating: "\0", count: (1 << 20) - 3)
         #expect(try await FileHasher().hash(of: OpenFile(path: path)) == hash("one" + zeros))
+        // The kernel stores whole pages of it.
+        guard case .hole(let bytes) = try OpenFile(path: path).piece(upTo: 1 << 16, at: 1 << 16, before: 1 << 20) else {
+            Issue.record("a hole was read")
+            return
+        }
+        #expect(bytes == (1 << 20) - (1 << 16))
     }
 
     @Test func `a gigabyte of holes is refused before it costs anything`() async throws {

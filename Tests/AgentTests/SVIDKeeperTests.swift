@@ -2,6 +2,7 @@
 import ControlPlaneAPI
 import Crypto
 import Foundation
+import Kernel
 import Logging
 import SPIFFE
 import Testing
@@ -70,6 +71,26 @@ struct SVIDKeeperTests {
         #expect(await link.spokenFor.isEmpty)
     }
 
+    /// Three at half of their lives: one that a connection asked for in it, one that something listens as, one that nobody wants.
+    @Test func `an SVID is renewed while somebody uses it, and let run out where nobody does`() async throws {
+        let keeper = keeper(most: 10)
+        let place = InternetEndpoint(address: try #require(InternetAddress("0.0.0.0")), port: 9000)
+        let server = try id(2)
+        board.change { $0.listening[7] = ListeningWorkloads(bound: [place: server]) }
+        for number in 1...3 { await keeper.hold(try svid(of: number, from: Date() - 500, to: Date() + 100)) }
+        _ = try await keeper.svid(for: id(1), process: nil)
+        let running = Task { await keeper.run() }
+        defer { running.cancel() }
+        for renewed in [try id(1), try id(2)] { try await eventually { await isFailing(keeper.state(of: renewed)) } }
+        // All that are due are looked at in one turn.
+        guard case .held = await keeper.state(of: try id(3)) else {
+            Issue.record("an SVID was asked for that nobody wants")
+            return
+        }
+    }
+
+    private func isFailing(_ state: SVIDState?) -> Bool { if case .stale = state { true } else { false } }
+
     private func keeper(most: Int) -> SVIDKeeper {
         SVIDKeeper(link: link, policy: board, most: most, evidence: { _ in nil }, logger: Self.silent)
     }
@@ -97,9 +118,12 @@ struct SVIDKeeperTests {
 
     private func id(_ number: Int) throws -> SPIFFEID { try SPIFFEID("spiffe://demo.example/agents/\(number)") }
 
-    private func svid(of number: Int) throws -> X509SVID {
+    private func svid(
+        of number: Int, from begin: Date = Date() - 60, to end: Date = Date() + 600,
+    ) throws -> X509SVID {
         let key = P256.Signing.PrivateKey()
-        return try X509SVID(chain: [Self.certificate(of: key, by: authority, id(number))], privateKey: key)
+        return try X509SVID(
+            chain: [Self.certificate(of: key, by: authority, id(number), from: begin, to: end)], privateKey: key)
     }
 
     private static let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -118,10 +142,11 @@ struct SVIDKeeperTests {
     /// - Parameter key: nil for the authority's own.
     private static func certificate(
         of key: P256.Signing.PrivateKey?, by authority: P256.Signing.PrivateKey, _ id: SPIFFEID? = nil,
+        from begin: Date = Date() - 60, to end: Date = Date() + 600,
     ) throws -> Certificate {
         try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init((key ?? authority).publicKey),
-            notValidBefore: Date() - 60, notValidAfter: Date() + 600, issuer: DistinguishedName(),
+            notValidBefore: begin, notValidAfter: end, issuer: DistinguishedName(),
             subject: DistinguishedName(), signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(

@@ -1,6 +1,7 @@
 @testable import ControlPlane
 import ControlPlaneAPI
 import Foundation
+import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -90,6 +91,26 @@ import Testing
             try await stranger.closed()
             #expect(stranger.received.hasPrefix("HTTP/1.1 200"))
         }
+    }
+
+    @Test func `workloads of however many hosts hold half of the places, and agents find the others`() throws {
+        let door = ConnectionDoor(
+            capacity: 100, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        func source(_ host: Int) throws -> ConnectionDoor.Source {
+            ConnectionDoor.Source(try SocketAddress(ipAddress: "10.0.\(host).1", port: 1))
+        }
+        func hold(_ host: Int, as holder: ConnectionDoor.Holder) throws -> Bool {
+            let ticket = try door.admit(strangerFrom: source(host)) {}
+            guard door.vouch(ticket, for: holder) != nil else { return true }
+            door.release(ticket)
+            return false
+        }
+        let workloads = try (0..<90).filter { try hold($0, as: .workloads(of: source($0))) }
+        #expect(workloads.count == 45)
+        let agents = try (0..<90).filter {
+            try hold($0, as: .agent(SPIFFEID("spiffe://prod.example/tidemark/agent/a\($0)")))
+        }
+        #expect(agents.count == 45)
     }
 
     @Test func `of IPv6 addresses a whole network of 64 bits is one source`() throws {

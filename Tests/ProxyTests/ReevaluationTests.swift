@@ -115,6 +115,21 @@ import Workloads
         #expect(try await wire.end() == .reset)
     }
 
+    @Test func `what is cut while it is asked for once more is not allowed after that`() async throws {
+        let hosts = try await TwoHosts()
+        let (routes, proxy, opener) = (hosts.client.routes, hosts.client.proxy, hosts.flow.opener.process)
+        routes.onceAsked {
+            // Makes it ask again, when it is about to be established.
+            routes.change { _ in }
+            routes.onceAsked { #expect(proxy.cutOutbound(of: opener) { _ in "it runs something else" } == 1) }
+        }
+        #expect(try await hosts.dial().end() == .reset)
+        let entry = try await hosts.client.journal.entry(.connectionCut, allowed: false)
+        #expect(entry.reason.contains("it runs something else"))
+        _ = try await eventually("the end of its books") { proxy.connectionCount == 0 ? true : nil }
+        #expect(!hosts.client.journal.all.contains { $0.allowed })
+    }
+
     private static func live() async throws -> (TwoHosts, client: Wire, server: Wire) {
         let hosts = try await TwoHosts()
         let wire = try await hosts.dial()

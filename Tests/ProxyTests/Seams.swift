@@ -104,7 +104,7 @@ final class RouteTable: RoutePolicy {
 
     let rules: Mutex<Rules>
     private let changes = Atomic<UInt64>(0)
-    private let next = Mutex<(@Sendable (inout Rules) -> Void)?>(nil)
+    private let next = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ rules: Rules) { self.rules = Mutex(rules) }
 
@@ -116,10 +116,13 @@ final class RouteTable: RoutePolicy {
     }
 
     /// Policy changes as soon as somebody has been answered.
-    func changeOnceAsked(_ change: @escaping @Sendable (inout Rules) -> Void) { next.withLock { $0 = change } }
+    func changeOnceAsked(_ change: @escaping @Sendable (inout Rules) -> Void) { onceAsked { self.change(change) } }
+
+    /// Something else happens as soon as somebody has been answered.
+    func onceAsked(_ act: @escaping @Sendable () -> Void) { next.withLock { $0 = act } }
 
     private func beAsked() {
-        if let change = next.withLock({ $0.take() }) { self.change(change) }
+        if let act = next.withLock({ $0.take() }) { act() }
     }
 
     func outbound(workload: SPIFFEID, destination: SocketAddress, network: UInt64) -> OutboundRoute {

@@ -1,5 +1,7 @@
 import NIOCore
+import SPIFFE
 import Testing
+import Workloads
 
 @testable import Proxy
 
@@ -188,6 +190,53 @@ import Testing
         #expect(slots.count(in: 7) == 10 && slots.count == 10)
         held.forEach { $0.release() }
         #expect(slots.count == 0 && slots.count(in: 7) == 0)
+    }
+
+    @Test func `clients that a PERMISSIVE listener let by, from wherever they come, leave half of the places to peers`()
+        throws
+    {
+        let slots = ConnectionSlots(capacity: 100)
+        func letBy(_ number: Int) -> ConnectionSlots.Connection? {
+            let source = ConnectionSlots.Source(bytes: [10, 0, UInt8(number), 1])
+            guard let place = try? slots.admit(strangerFrom: source, in: 1) else { return nil }
+            if (try? place.vouch(for: .client(source))) != nil { return place }
+            place.release()
+            return nil
+        }
+        let clients = (0..<90).compactMap(letBy)
+        #expect(clients.count == 45)
+        for number in 0..<45 {
+            let place = try slots.admit(strangerFrom: .init(bytes: [10, 1, UInt8(number), 1]), in: 1)
+            try place.vouch(for: .peer(SPIFFEID("spiffe://prod.example/peer-\(number)")))
+        }
+        #expect(slots.count == 90)
+    }
+
+    @Test func `a client that is let by counts as one, a peer as who it is`() async throws {
+        var limits = ProxyLimits.patient
+        // Of these one is for strangers, and half of the others, 3, for those who are no peers: 2 for any one address.
+        limits.maximumConnections = 8
+        let hosts = try await TwoHosts(limits: limits)
+        hosts.server.routes.change { $0.tlsMode = .permissive }
+        var clients: [Wire] = []
+        for _ in 0..<2 {
+            let wire = try await Wire.connect(to: hosts.destination)
+            try await wire.send("hello")
+            try await hosts.application.connection().receive(through: "hello")
+            clients.append(wire)
+        }
+        let third = try await Wire.connect(to: hosts.destination)
+        try await third.send("hello")
+        #expect(try await third.end() == .reset)
+        let refused = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
+        #expect(refused.reason.contains("it holds 2 connections already and 1 are left"))
+        for _ in 0..<2 {
+            let peer = try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent"))
+            try await peer.send("ping")
+            try await hosts.application.connection().receive(through: "ping")
+            clients.append(peer)
+        }
+        #expect(hosts.server.proxy.connectionCount == clients.count)
     }
 
     @Test func `a place is given back once, whoever has it by then`() throws {

@@ -123,7 +123,7 @@ package actor SVIDKeeper: SVIDSource {
             if let objection = policy.current.objection(toOwn: svid) {
                 throw AgentError.svidUnavailable(workload, reason: objection)
             }
-            if policy.current.owns(workload) { states[workload] = .held(svid) }
+            if policy.current.owns(workload) { hold(svid) }
             logger.debug("SVID", metadata: ["spiffe_id": "\(workload)", "serial": "\(svid.serialNumber)"])
             return svid
         } catch {
@@ -134,6 +134,10 @@ package actor SVIDKeeper: SVIDSource {
             throw AgentError.svidUnavailable(workload, reason: "\(error)")
         }
     }
+
+    func hold(_ svid: X509SVID) { states[svid.id] = .held(svid) }
+
+    func state(of workload: SPIFFEID) -> SVIDState? { states[workload] }
 
     private func bounded(_ task: Task<X509SVID, any Error>, for workload: SPIFFEID) async throws -> X509SVID {
         try await FirstAnswer.of(task, within: patience) { patience in

@@ -2,7 +2,11 @@
 /* Datagrams sent without connect(): let go or refused by the same list, as
  * nobody can hold them. */
 
+#define SOCK_STREAM 1
 #define SOCK_DGRAM 2
+#define SOCK_RAW 3
+#define IPPROTO_UDP 17
+#define IPPROTO_UDPLITE 136
 #define ETH_P_IP 0x0800
 
 static __always_inline bool may_send(struct endpoint *destination,
@@ -64,38 +68,75 @@ int send_ipv6(struct bpf_sock_addr *ctx)
 	       may_send(&destination, bpf_get_netns_cookie(ctx));
 }
 
+/* Where a packet goes. Its port, in host byte order, where the transport has one
+ * and the packet says first that it is that transport's; else 0, which stands for
+ * all of them. */
 static __always_inline bool read_destination(struct __sk_buff *skb,
+					     bool has_port,
 					     struct endpoint *destination)
 {
-	__u32 words[4] = {};
+	bool is_ipv4 = skb->protocol == bpf_htons(ETH_P_IP);
+	__u32 words[4] = {}, start = 40;
+	__u8 first = 0, next = 0;
+	__u16 port = 0;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, 16, words, 4))
+	if (is_ipv4) {
+		if (bpf_skb_load_bytes(skb, 0, &first, 1) ||
+		    bpf_skb_load_bytes(skb, 9, &next, 1) ||
+		    bpf_skb_load_bytes(skb, 16, words, 4))
 			return false;
+		start = (first & 15) * 4;
 		*destination = endpoint_v4(words[0], 0);
 	} else {
-		if (bpf_skb_load_bytes(skb, 24, words, 16))
+		if (bpf_skb_load_bytes(skb, 6, &next, 1) ||
+		    bpf_skb_load_bytes(skb, 24, words, 16))
 			return false;
 		*destination = endpoint_v6(words, 0);
 	}
+	if (!has_port || next != IPPROTO_UDPLITE)
+		return true;
+	if (bpf_skb_load_bytes(skb, start + 2, &port, 2))
+		return false;
+	destination->port = bpf_ntohs(port);
 	return true;
 }
 
-/* Each packet of the scope. Of interest are those of ICMP datagram sockets,
- * which anybody can have: a hook sees them connect (Linux 6.1), none sees them
- * send to where they are not connected. Who sends is who runs, as the kernel
- * sends these from within the call. Refused with EPERM. */
+/* The kernel's own sockets, such as those that find neighbours, belong to the
+ * cgroup of whoever made their network namespace, and send while anybody runs.
+ * The verifier lets nobody follow this pointer into the socket, so it is read as
+ * a number first. */
+static __always_inline bool is_kernels_own(struct bpf_sock *sk)
+{
+	struct bpf_sock *volatile held = sk;
+	struct sock *socket = NULL;
+
+	bpf_probe_read_kernel(&socket, sizeof(socket), (const void *)&held);
+	return BPF_CORE_READ_BITFIELD_PROBED(socket, sk_kern_sock);
+}
+
+/* Each packet of the scope. Of interest are those of datagrams that no hook
+ * sees leave by its socket: of ICMP where it is not connected, of UDP-Lite and
+ * L2TP over IP where it is, of raw sockets ever. Who sends is who runs, as the
+ * kernel sends these from within the call; not so SCTP and DCCP, which are
+ * neither of these types. Refused with EPERM. */
 SEC("cgroup_skb/egress")
-int send_icmp(struct __sk_buff *skb)
+int send_unhooked(struct __sk_buff *skb)
 {
 	struct endpoint destination = {};
 	struct bpf_sock *sk = skb->sk;
+	bool is_datagram;
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->type != SOCK_DGRAM || !is_icmp(sk->protocol) ||
-	    !anything_confines())
+	if (!sk || sk->type == SOCK_STREAM)
 		return 1;
-	return read_destination(skb, &destination) &&
+	is_datagram = sk->type == SOCK_DGRAM;
+	if (is_datagram ? sk->protocol == IPPROTO_UDP : sk->type != SOCK_RAW)
+		return 1;
+	if (!anything_confines() || is_kernels_own(sk))
+		return 1;
+	return read_destination(skb,
+				is_datagram && sk->protocol == IPPROTO_UDPLITE,
+				&destination) &&
 	       may_send(&destination, netns_of(bpf_get_current_task_btf()));
 }

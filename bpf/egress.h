@@ -31,7 +31,7 @@ static __always_inline bool is_listed(__u32 list,
 {
 	struct egress_range key = { .prefix_bits = 32 + 128, .list = list };
 	struct egress_ports *ports;
-	/* ICMP has no ports: what has all of them may be reached by it. */
+	/* What has no ports may reach what has all of them. */
 	__u16 first = destination->port ? destination->port : 1;
 	__u16 last = destination->port ? destination->port : 65535;
 

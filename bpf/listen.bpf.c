@@ -2,7 +2,6 @@
 /* Knows each socket that listens. A record is its socket's: written before the
  * socket can be found by a connection, gone when it listens no more. */
 
-#define SOCK_STREAM 1
 #define EEXIST 17
 #define E2BIG 7 /* a map is full */
 

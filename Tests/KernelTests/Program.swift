@@ -1,7 +1,7 @@
 /// The Python program the tests run as a workload: reads one command a line, answers each with one line.
 ///
 /// Words are split as a shell would. Commands that take a command run it elsewhere: `child`, `thread`, `thread_as`.
-/// The commands of ``socketCommands`` and ``disguiseCommands`` are part of it.
+/// The commands of ``socketCommands``, ``datagramCommands`` and ``disguiseCommands`` are part of it.
 let workloadProgram =
     #"""
     import ctypes, errno, fcntl, os, platform, select, shlex, socket, struct, sys, threading, time
@@ -166,7 +166,7 @@ let workloadProgram =
         threading.Thread(target=succeed_it).start()
         libc.syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
 
-    """# + socketCommands + disguiseCommands
+    """# + socketCommands + datagramCommands + disguiseCommands
         + #"""
 
         if os.environ.get("LISTEN_PID") == str(os.getpid()):

@@ -96,7 +96,7 @@ extension KernelRefusal {
                     + "as nobody; restart it"
             case .datagramNotListed:
                 "the identity's connection.outbound is MUTUAL, and no plain entry of its egress covers this datagram; add one "
-                    + "(for ICMP, one of all ports)"
+                    + "(for ICMP and raw sockets, one of all ports)"
             case .datagramInManagedNetwork:
                 "the address is in a managed network, where no managed workload sends plain datagrams; except it from "
                     + "managedNetworks"

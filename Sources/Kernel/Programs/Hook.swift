@@ -33,7 +33,7 @@ struct Hook {
         Hook(program: "connect_ipv6", place: .cgroup, attachType: BPF_CGROUP_INET6_CONNECT),
         Hook(program: "send_ipv4", place: .cgroup, attachType: BPF_CGROUP_UDP4_SENDMSG),
         Hook(program: "send_ipv6", place: .cgroup, attachType: BPF_CGROUP_UDP6_SENDMSG),
-        Hook(program: "send_icmp", place: .cgroup, attachType: BPF_CGROUP_INET_EGRESS),
+        Hook(program: "send_unhooked", place: .cgroup, attachType: BPF_CGROUP_INET_EGRESS),
         Hook(program: "peer_name_ipv4", place: .cgroup, attachType: BPF_CGROUP_INET4_GETPEERNAME),
         Hook(program: "peer_name_ipv6", place: .cgroup, attachType: BPF_CGROUP_INET6_GETPEERNAME),
         Hook(program: "bound_ipv4", place: .cgroup, attachType: BPF_CGROUP_INET4_POST_BIND),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0
-/* Datagrams sent without connect(): let go or refused by the same list, as
- * nobody can hold them. */
+/* Datagrams of sockets that no hook saw connect: let go or refused by the same
+ * list, as nobody can hold them. */
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2

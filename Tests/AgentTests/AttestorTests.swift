@@ -42,6 +42,51 @@ import Workloads
         return script
     }
 
+    // MARK: Waiting
+
+    /// U connects without end while nobody comes to hash what he runs.
+    @Test func `whoever waits no longer for a hash that does not come leaves nothing behind, and it is read once`()
+        async throws
+    {
+        let script = try start(["x.py"], files: ["x.py": RunningScript.waiting])
+        var bounds = FileHasher.Bounds()
+        bounds.bytesPerSecond = 1
+        let hasher = FileHasher(bounds: bounds)
+        let attestor = Attestor(kernel: book, hasher: hasher)
+        let program = SelectorProgram(slots: [slot("agent", [.binaryHash: text(hash("other"))])])
+        try await attestor.install(Matcher(program: program), handles: [:])
+        let (image, ids) = (script.image, ProcessIDs(userID: 1001, groupID: 1001))
+        let standings = Standings(
+            kernel: book, policy: PolicyBoard(), attestor: attestor, patience: .milliseconds(20))
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<100 {
+                group.addTask {
+                    await #expect(throws: FlowError.self) {
+                        try await attestor.attest(image, as: ids, within: .milliseconds(20))
+                    }
+                }
+                group.addTask { _ = await standings.standing(of: image.process) }
+            }
+        }
+        #expect(await attestor.waiting == 0)
+        #expect(await hasher.filesRead == 1)
+    }
+
+    @Test(arguments: [true, false])
+    func `an answer reaches all who wait for it still, and who has left nothing`(_ isEarly: Bool) async throws {
+        let answer = SharedAnswer<Int>()
+        let waiting = (0..<4).map { _ in Task { try await answer.value } }
+        if !isEarly { while answer.waiting < 4 { await Task.yield() } }
+        for left in waiting.prefix(2) { left.cancel() }
+        for left in waiting.prefix(2) {
+            await #expect(throws: CancellationError.self) { try await left.value }
+        }
+        while answer.waiting < 2 { await Task.yield() }
+        answer.give(7)
+        for waiter in waiting.suffix(2) { #expect(try await waiter.value == 7) }
+        #expect(try await answer.value == 7 && answer.waiting == 0)
+    }
+
     // MARK: Files
 
     @Test func `the hash of the running executable gives the identity, and the kernel part is told`() async throws {

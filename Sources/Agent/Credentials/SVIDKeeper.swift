@@ -162,13 +162,13 @@ enum FirstAnswer {
         throw CancellationError()
     }
 
-    /// The task goes on when the waiting ends: the next who asks finds its answer.
-    static func of<Value: Sendable>(
-        _ task: Task<Value, any Error>, within patience: Duration,
+    /// - Parameter answer: ends as soon as its task is cancelled, which it is when the waiting ends.
+    static func within<Value: Sendable>(
+        _ patience: Duration, _ answer: @escaping @Sendable () async throws -> Value,
         else error: @escaping @Sendable (Duration) -> any Error,
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Value.self) { group in
-            group.addTask { try await of(task) }
+            group.addTask { try await answer() }
             group.addTask {
                 try await Task.sleep(for: patience)
                 throw error(patience)
@@ -177,5 +177,13 @@ enum FirstAnswer {
             guard let first = try await group.next() else { throw CancellationError() }
             return first
         }
+    }
+
+    /// The task goes on when the waiting ends: the next who asks finds its answer.
+    static func of<Value: Sendable>(
+        _ task: Task<Value, any Error>, within patience: Duration,
+        else error: @escaping @Sendable (Duration) -> any Error,
+    ) async throws -> Value {
+        try await within(patience, { try await of(task) }, else: error)
     }
 }

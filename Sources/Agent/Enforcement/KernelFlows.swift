@@ -45,7 +45,8 @@ package struct KernelFlows: FlowSource {
             }
             return .workload(
                 OutboundFlow(
-                    opener: flow.opener, workload: workload, destination: destination,
+                    opener: flow.opener, workload: workload,
+                    destination: destination,
                     placeIsKnown: flow.placeIsKnown))
         } catch {
             return .refused(process: flow.process, reason: "\(error)")
@@ -75,9 +76,7 @@ package struct KernelFlows: FlowSource {
     }
 
     private func attest(_ flow: KernelFlow) async throws -> Attested {
-        let attestor = attestor
-        let task = Task { try await attestor.attest(flow.image, as: flow.credentials) }
-        return try await FirstAnswer.of(task, within: patience) { FlowError.tooLate($0) }
+        try await attestor.attest(flow.image, as: flow.credentials, within: patience)
     }
 
     /// Cheap where the process has neither executed anything since nor changed its ids, and no other policy has come.

@@ -41,7 +41,7 @@ package actor Attestor {
     private let interpreters: KnownInterpreters
     private var questions: Questions?
     private var known: KnownImages
-    private var running: [ProcessImage: Task<Bool, Never>] = [:]
+    private var running: [ProcessImage: SharedAnswer<Bool>] = [:]
     private var opened = OpenedAhead()
 
     package init(
@@ -53,6 +53,9 @@ package actor Attestor {
         self.interpreters = interpreters
         known = KnownImages(limit: limit)
     }
+
+    /// Those who wait to be told of some image.
+    var waiting: Int { running.values.reduce(0) { $0 + $1.waiting } }
 
     /// Puts a policy into force in the kernel, with the answers for all processes that were looked at already.
     package func install(_ matcher: Matcher, handles: [WorkloadName: IdentityHandle]) throws(KernelError) {
@@ -70,11 +73,11 @@ package actor Attestor {
         known.forgetKin()
     }
 
-    /// - Returns: nil for a process that is gone or of which nothing is recorded.
+    /// - Returns: nil for a process that is gone or of which nothing is recorded, and where nobody waits for it any more.
     package func complete(pid: Int32) async -> Attestation? {
         guard let record = kernel.record(of: pid) else { return nil }
         while let asked = questions {
-            let found = await complete(record.facts, record.image, asked)
+            guard let found = try? await complete(record.facts, record.image, asked) else { return nil }
             if isInForce(asked) { return found }
         }
         return Attestation(facts: record.facts, image: record.image, gaps: [:], isFinal: true)
@@ -96,6 +99,17 @@ package actor Attestor {
         }
         guard record.image == image else { throw .becameAnother(image.process) }
         return try await judge(record.facts, image, as: ids)
+    }
+
+    /// The same, waited for so long at most, and no longer than the task that asks is wanted: nothing of it is left then.
+    nonisolated func attest(
+        _ image: ProcessImage, as ids: ProcessIDs, within patience: Duration,
+    ) async throws -> Attested {
+        try await FirstAnswer.within(patience) {
+            try await self.attest(image, as: ids)
+        } else: {
+            FlowError.tooLate($0)
+        }
     }
 
     /// Opens the files that have to be looked at, at once: whoever is behind others with hashing gets these, and not what
@@ -124,7 +138,7 @@ package actor Attestor {
     ) async throws(AttestorError) -> Attested {
         while true {
             guard let asked = questions else { throw .noPolicy }
-            guard let found = await complete(facts, image, asked) else {
+            guard let found = try await complete(facts, image, asked) else {
                 let isThere = kernel.record(of: image.process.pid)?.image.process == image.process
                 throw isThere ? .becameAnother(image.process) : .ended(image.process)
             }
@@ -150,11 +164,15 @@ package actor Attestor {
 
     private func complete(
         _ facts: ProcessFacts, _ image: ProcessImage, _ asked: Questions,
-    ) async -> Attestation? {
+    ) async throws(AttestorError) -> Attestation? {
         let keys = asked.keys(for: facts)
         var asksAgain = true
         while case let missing = known.missing(keys, of: image, again: asksAgain), !missing.isEmpty, isInForce(asked) {
-            guard await examination(of: facts, image, missing, asked).value else { return nil }
+            let isThatImage: Bool
+            do { isThatImage = try await examination(of: facts, image, missing, asked).value } catch {
+                throw .abandoned(image.process)
+            }
+            guard isThatImage else { return nil }
             asksAgain = false
         }
         let findings = known[image].filter { keys.contains($0.key) }
@@ -165,20 +183,24 @@ package actor Attestor {
         )
     }
 
-    /// One of an image at a time; false where the process is no longer that image.
+    /// One of an image at a time, which goes on when all who waited have left; false where the process is no longer that image.
     private func examination(
         of facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
-    ) -> Task<Bool, Never> {
-        if let task = running[image] { return task }
-        let task = Task { await self.examine(facts, image, keys, asked) }
-        running[image] = task
-        return task
+    ) -> SharedAnswer<Bool> {
+        if let answer = running[image] { return answer }
+        let answer = SharedAnswer<Bool>()
+        running[image] = answer
+        Task {
+            let isThatImage = await self.examine(facts, image, keys, asked)
+            running[image] = nil
+            answer.give(isThatImage)
+        }
+        return answer
     }
 
     private func examine(
         _ facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
     ) async -> Bool {
-        defer { running[image] = nil }
         let examination = ProcessExamination(facts: facts, hasher: hasher, interpreters: interpreters) { [kernel] in
             kernel.isAlive(image.process)
         }
@@ -200,7 +222,7 @@ package actor Attestor {
     private func kin(of facts: ProcessFacts, upTo limit: Int, _ asked: Questions) async -> [SelectorKey: Finding] {
         var identities: [SPIFFEPath?] = []
         for record in kernel.line(above: facts, upTo: limit) {
-            let found = await complete(record.facts, record.image, asked)
+            let found = try? await complete(record.facts, record.image, asked)
             if let found, !found.isFinal {
                 let reason = "\(record.facts.key) is one of those that started it, and is not decided itself"
                 return [.parent: .unknown(reason, isLasting: false), .ancestor: .unknown(reason, isLasting: false)]
@@ -228,6 +250,8 @@ package enum AttestorError: Error, Sendable, CustomStringConvertible {
     case ended(ProcessKey)
     case becameAnother(ProcessKey)
     case undecidable(ProcessKey, [SelectorKey: String])
+    /// Whoever asked was told to stop.
+    case abandoned(ProcessKey)
 
     package var description: String {
         switch self {
@@ -238,6 +262,7 @@ package enum AttestorError: Error, Sendable, CustomStringConvertible {
         case .undecidable(_, let gaps):
             "not decided yet: "
                 + gaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+        case .abandoned(let process): "what process \(process.pid) is was not waited for; connect again"
         }
     }
 }

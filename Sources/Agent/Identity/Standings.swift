@@ -26,9 +26,12 @@ package struct Standings: Sendable {
     }
 
     func standing(of process: ProcessKey) async -> Standing {
-        let task = Task { try await identify(process) }
         do {
-            let found = try await FirstAnswer.of(task, within: patience) { TooLate(patience: $0) }
+            let found = try await FirstAnswer.within(patience) {
+                try await identify(process)
+            } else: {
+                TooLate(patience: $0)
+            }
             return .runs(image: found.image.number, as: who(found.match))
         } catch AttestorError.ended {
             return .ended
@@ -56,7 +59,7 @@ package struct Standings: Sendable {
         switch error {
         case .becameAnother: true
         case .ended: kernel.exists(process)
-        case .noPolicy, .undecidable: false
+        case .noPolicy, .undecidable, .abandoned: false
         }
     }
 

@@ -74,6 +74,7 @@ extension Limits {
         Limit("Slots.proxy", .count(Slots.proxy)),
         Limit("Slots.strangersOneIn", .share(Slots.strangersOneIn)),
         Limit("Slots.guestsOneIn", .share(Slots.guestsOneIn)),
+        Limit("Slots.always", .count(Slots.always)),
         Limit("Slots.chance", .time(Slots.chance)),
         Limit("Slots.knownSources", .count(Slots.knownSources)),
         Limit("Slots.knownFor", .time(Slots.knownFor)),

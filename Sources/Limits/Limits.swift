@@ -131,6 +131,8 @@ package enum Limits {
         /// Of what they leave, the part that guests hold together: workloads at the control plane, which is the agents' first, and
         /// clients without an SVID that a PERMISSIVE listener let by at a proxy, which is the workloads'. One in so many.
         package static let guestsOneIn = 2
+        /// Connections that one holder may have as long as any is free, whatever its share is: an agent's stream, and its requests.
+        package static let always = 2
         /// In which one of them that has spoken is not put out for others like it. Two round trips around the world take 0.6 seconds.
         package static let chance = Duration.seconds(1)
         /// Addresses without a connection from which somebody has proven who it is within that time: they go before others.

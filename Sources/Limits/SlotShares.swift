@@ -6,8 +6,12 @@
 ///   oldest; else the one that spoke first. That one has a second to prove itself: until it is over it stays, and the newcomer goes.
 /// - A stranger from where somebody has proven itself lately takes the place of any that is not, and gives its own to none of these.
 /// - Guests, who are no peers of whom it is for, hold at most a part of what strangers leave together, and shares of that part.
-/// - No one holder, stranger's source or proven, may hold more than is left free: alone it gets half of all slots, with
-///   one other at most a third, and so on, and there is always a place for somebody who holds none.
+/// - No stranger's source may hold more than is left free of their part.
+/// - A holder gets another place as long as it has less than the cube of the free part: three in ten of all slots alone, an
+///   eighth of them where half is taken, a thousandth where one in ten is free; a few whatever is free. So what holders leave shrinks
+///   slowly (N of them leave about one in the root of 2N + 1), and hundreds of names together do not take all of it: see
+///   ``most(of:free:)``. There is always a place for somebody who holds none.
+/// - Names can be cheap. Who may make them pays as a holder does, for all that are his.
 ///
 /// Pure bookkeeping; whoever owns the connections closes those that are named. Each call costs O(log n), amortized.
 package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Sendable {
@@ -23,6 +27,7 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
 
     private struct Held {
         let holder: Holder
+        let payer: Holder?
         /// Which is known for it.
         let source: Source?
     }
@@ -33,6 +38,7 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
     private var unproven: StrangerSlots<Source>
     private var proven: [Ticket: Held] = [:]
     private var byHolder: [Holder: Int] = [:]
+    private var byPayer: [Holder: Int] = [:]
     private var known: KnownSources<Source>
     /// What guests hold together at most.
     private let guestRoom: Int
@@ -80,10 +86,12 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
     }
 
     /// A connection whose owner is known from the start, such as a local process.
-    package mutating func admit(_ holder: Holder) -> Admission {
-        if let refusal = refusal(of: holder) { return .refused(refusal) }
+    ///
+    /// - Parameter payer: who can make such holders, where that is cheap.
+    package mutating func admit(_ holder: Holder, paidBy payer: Holder? = nil) -> Admission {
+        if let refusal = refusal(of: holder, payer) { return .refused(refusal) }
         let ticket = issue()
-        hold(ticket, Held(holder: holder, source: nil))
+        hold(ticket, Held(holder: holder, payer: payer, source: nil))
         return .admitted(ticket, closing: nil)
     }
 
@@ -92,22 +100,25 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
 
     /// A stranger has proven who it is.
     ///
-    /// - Parameter isKnownHence: whether it goes before others when it comes again from there.
+    /// - Parameters:
+    ///   - payer: who can make such holders, where that is cheap.
+    ///   - isKnownHence: whether it goes before others when it comes again from there.
     /// - Returns: why that one may not hold another; the connection is still a stranger's then.
     package mutating func vouch(
-        _ ticket: Ticket, for holder: Holder, isKnownHence: Bool = true, at now: Instant,
+        _ ticket: Ticket, for holder: Holder, paidBy payer: Holder? = nil, isKnownHence: Bool = true, at now: Instant,
     ) -> SlotRefusal? {
         guard let source = unproven.source(of: ticket) else { return .gone }
-        if let refusal = refusal(of: holder) { return refusal }
+        if let refusal = refusal(of: holder, payer) { return refusal }
         unproven.remove(ticket)
         if isKnownHence { known.opened(source, at: now) }
-        hold(ticket, Held(holder: holder, source: isKnownHence ? source : nil))
+        hold(ticket, Held(holder: holder, payer: payer, source: isKnownHence ? source : nil))
         return nil
     }
 
     private mutating func hold(_ ticket: Ticket, _ held: Held) {
         proven[ticket] = held
         byHolder[held.holder, default: 0] += 1
+        if let payer = held.payer { byPayer[payer, default: 0] += 1 }
         if isGuest(held.holder) { guests += 1 }
     }
 
@@ -115,22 +126,36 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
     package mutating func release(_ ticket: Ticket, at now: Instant) {
         unproven.remove(ticket)
         guard let held = proven.removeValue(forKey: ticket) else { return }
-        let left = count(of: held.holder) - 1
-        byHolder[held.holder] = left > 0 ? left : nil
+        byHolder.takeOne(held.holder)
+        if let payer = held.payer { byPayer.takeOne(payer) }
         if isGuest(held.holder) { guests -= 1 }
         if let source = held.source { known.closed(source, at: now) }
     }
 
-    private func refusal(of holder: Holder) -> SlotRefusal? {
+    private func refusal(of holder: Holder, _ payer: Holder?) -> SlotRefusal? {
         // The strangers' part is never lent out, or there would be no way in.
-        let free = capacity - strangers - proven.count
+        let room = capacity - strangers
+        let free = room - proven.count
         let own = count(of: holder)
         if free <= 0 { return .full(capacity: capacity) }
-        if own > 0, own >= free { return .share(held: own, free: free) }
+        if own >= Self.most(of: room, free: free) { return .share(held: own, free: free) }
+        if let payer, case let paid = byPayer[payer] ?? 0, paid >= Self.most(of: room, free: free) {
+            return .payersShare(held: paid, free: free)
+        }
         guard isGuest(holder) else { return nil }
         let freeForGuests = guestRoom - guests
         if freeForGuests <= 0 { return .guestsFull(guestRoom) }
-        return own > 0 && own >= freeForGuests ? .share(held: own, free: freeForGuests) : nil
+        return own >= Self.most(of: guestRoom, free: freeForGuests) ? .share(held: own, free: freeForGuests) : nil
+    }
+
+    /// How many of `room` slots one holder, or payer, may have when so many are free; at least one.
+    ///
+    /// Why the cube: whoever takes all he may takes f(free), and the next one of what is left, so N of them leave 1 / N where f is the
+    /// square, and 1 / √(2N + 1) where it is the cube; with "no more than is free" it was 2⁻ᴺ, and 14 names had 9,000 places. Of 9,000
+    /// it takes 400 names to leave none; alone one gets 32 in a hundred, with nine others 6.
+    static func most(of room: Int, free: Int) -> Int {
+        let part = Double(free) / Double(room)
+        return max(min(Limits.Slots.always, room / 4), Int((Double(room) * part * part * part).rounded(.up)), 1)
     }
 
     private mutating func issue() -> Ticket {
@@ -144,6 +169,8 @@ package enum SlotRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     case full(capacity: Int)
     /// It holds as many as are left for everybody else.
     case share(held: Int, free: Int)
+    /// The same of whoever can make such holders: together these hold that many.
+    case payersShare(held: Int, free: Int)
     /// Guests hold all that is for them.
     case guestsFull(Int)
     /// It was closed to make room.
@@ -156,11 +183,21 @@ package enum SlotRefusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .full(let capacity): "all \(capacity) connections are taken; close some, or raise the limit"
         case .share(let held, let free):
             "it holds \(held) connections already and \(free) are left for everybody; close some, or raise the limit"
+        case .payersShare(let held, let free):
+            "all that come from there, or that one user has made of one template, hold \(held) connections already and \(free) are "
+                + "left for everybody; close some, or raise the limit"
         case .guestsFull(let room):
             "all \(room) connections that are for those who are no peers here are taken; close some, or raise the limit"
         case .gone: "the connection was closed to make room for others before it proved who it is"
         case .crowded:
             "as many connections as may have proven nothing yet have come within moments; try again, or raise the limit"
         }
+    }
+}
+
+extension Dictionary where Value == Int {
+    fileprivate mutating func takeOne(_ key: Key) {
+        let left = (self[key] ?? 0) - 1
+        self[key] = left > 0 ? left : nil
     }
 }

@@ -178,7 +178,7 @@ package final class LoopbackProxy: Service {
             let user = environment.dependencies.flows.user(ofAccepted: socket.descriptor)
             return try slots.admitOutbound(in: cookie, of: user)
         }
-        guard let source = ConnectionSlots.source(of: socket.descriptor) else {
+        guard let source = ConnectionSlots.source(of: socket.descriptor, in: socket.network.network.origin) else {
             throw ProxyError.clientGone
         }
         return try slots.admit(strangerFrom: source, in: cookie)

@@ -1,6 +1,7 @@
 import Foundation
 import Kernel
 import Logging
+import Proxy
 import Synchronization
 import Testing
 import Workloads
@@ -48,6 +49,22 @@ import Workloads
         let own = try await (0..<3).asyncMap { _ in try await Resident(.madeByRoot(0)) }
         for resident in own { await networks.needed(by: resident.process) }
         #expect(placement.placed == Set((crowd.prefix(2) + own).map(\.cookie)))
+    }
+
+    @Test func `an address is its namespace's where that is not the host's, and its maker's where a user made it`()
+        async throws
+    {
+        let own = try NetworkNamespace.current()
+        #expect(try KernelNetwork(own, own: .current()).origin == .host)
+        for kind in [Resident.Kind.ofUser(Self.user), .rootInside(Self.user), .nested(Self.user)] {
+            let resident = try await Resident(kind)
+            let network = try KernelNetwork(.of(pid: resident.process.pid), own: own)
+            #expect(network.origin == .ofUser(Self.user))
+        }
+        for kind in [Resident.Kind.madeByRoot(Self.user), .rootInside(0)] {
+            let resident = try await Resident(kind)
+            #expect(try KernelNetwork(.of(pid: resident.process.pid), own: own).origin == .other(resident.cookie))
+        }
     }
 
     @Test func `those with a name count for nobody, from the moment they have it`() async throws {

@@ -62,17 +62,37 @@ import Testing
     }
 
     @Test func `addresses that are known are bounded, and the ones seen last stay`() {
-        var known = KnownSources<Int>(limit: 100, duration: .seconds(3600))
+        var known = KnownSources<SlotSharesTests.Address>(limit: 100, duration: .seconds(3600))
         let start = ContinuousClock.now
-        for source in 0..<10 { known.opened(source, at: start) }
+        for source in 0..<10 { known.opened("\(source)", at: start) }
         for source in 10..<10_000 {
-            known.opened(source, at: start)
-            known.closed(source, at: start + .seconds(1))
+            known.opened("\(source)", at: start)
+            known.closed("\(source)", at: start + .seconds(1))
         }
-        #expect(known.count <= 110)
-        #expect((0..<10).allSatisfy { known.contains($0, at: start + .seconds(1_000_000)) })
-        #expect((9900..<10_000).allSatisfy { known.contains($0, at: start + .seconds(3600)) })
-        #expect(!known.contains(9999, at: start + .seconds(3601)))
+        #expect(known.count == 110)
+        #expect((0..<10).allSatisfy { known.contains("\($0)", at: start + .seconds(1_000_000)) })
+        #expect((9900..<10_000).allSatisfy { known.contains("\($0)", at: start + .seconds(3600)) })
+        #expect(!known.contains("9999", at: start + .seconds(3601)))
+        known.opened("late", at: start + .seconds(3601))
+        known.closed("late", at: start + .seconds(3601))
+        #expect(known.count == 11, "what has run out is forgotten")
+    }
+
+    @Test func `a network of thousands of addresses displaces its own, not the known ones of others`() {
+        var known = KnownSources<SlotSharesTests.Address>(limit: 100, duration: .seconds(3600))
+        let start = ContinuousClock.now
+        let others: [SlotSharesTests.Address] = (0..<50).map { "10.0.\($0).1" }
+        for source in others {
+            known.opened(source, at: start)
+            known.closed(source, at: start)
+        }
+        for number in 0..<10_000 {
+            known.opened("10.66.66.\(number)", at: start)
+            known.closed("10.66.66.\(number)", at: start)
+        }
+        #expect(known.count == 100)
+        #expect(others.allSatisfy { known.contains($0, at: start) })
+        #expect(known.contains("10.66.66.9999", at: start) && !known.contains("10.66.66.0", at: start))
     }
 }
 

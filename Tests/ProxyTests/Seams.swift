@@ -212,6 +212,7 @@ final class Journal: ConnectionJournal {
 /// Makes real sockets of this namespace, and remembers that it was asked.
 final class RecordingNetwork: Network {
     let cookie: UInt64
+    var origin: NetworkOrigin { .other(cookie) }
     private let made = Mutex(0)
     private let isGone = Mutex(false)
 

@@ -1,3 +1,4 @@
+import Limits
 import NIOCore
 import SPIFFE
 import Testing
@@ -27,9 +28,9 @@ import Workloads
     @Test func `one workload cannot take the places of another`() async throws {
         var limits = ProxyLimits.patient
         limits.maximumConnections = 20
-        let hosts = try await TwoHosts(limits: limits)
+        let hosts = try await TwoHosts(limits: limits, serverLimits: .patient)
         var greedy: [Wire] = []
-        for _ in 0..<9 {
+        for _ in 0..<6 {
             let wire = try await hosts.dial()
             try await wire.send("ping")
             try await hosts.application.connection().receive(through: "ping")
@@ -38,13 +39,13 @@ import Workloads
         let early = hosts.client.journal.all.filter { !$0.allowed }
         #expect(early.isEmpty)
         // It may be over before the test's end of it is set up.
-        let tenth = try? await hosts.dial()
+        let seventh = try? await hosts.dial()
         let refused = try await eventually("a refusal") {
             hosts.client.journal.all.first { !$0.allowed && $0.reason.contains("left for everybody") }
         }
-        tenth?.close()
-        #expect(refused.workload == hosts.agent && greedy.count == 9)
-        #expect(hosts.client.proxy.connectionCount == 9)
+        seventh?.close()
+        #expect(refused.workload == hosts.agent && greedy.count == 6)
+        #expect(hosts.client.proxy.connectionCount == 6)
         let other = hosts.flow(of: hosts.tool)
         hosts.client.svids.hold(try hosts.authority.svid("weather-mcp-server"))
         hosts.client.routes.change { $0.expected = nil }
@@ -199,7 +200,7 @@ import Workloads
         func letBy(_ number: Int) -> ConnectionSlots.Connection? {
             let source = ConnectionSlots.Source(bytes: [10, 0, UInt8(number), 1])
             guard let place = try? slots.admit(strangerFrom: source, in: 1) else { return nil }
-            if (try? place.vouch(for: .client(source))) != nil { return place }
+            if (try? place.vouch(for: .clients(from: source))) != nil { return place }
             place.release()
             return nil
         }
@@ -214,22 +215,22 @@ import Workloads
 
     @Test func `a client that is let by counts as one, a peer as who it is`() async throws {
         var limits = ProxyLimits.patient
-        // Of these one is for strangers, and half of the others, 3, for those who are no peers: 2 for any one address.
-        limits.maximumConnections = 8
+        // Of these two are for strangers, and half of the others, 9, for those who are no peers: 3 for any one address.
+        limits.maximumConnections = 20
         let hosts = try await TwoHosts(limits: limits)
         hosts.server.routes.change { $0.tlsMode = .permissive }
         var clients: [Wire] = []
-        for _ in 0..<2 {
+        for _ in 0..<3 {
             let wire = try await Wire.connect(to: hosts.destination)
             try await wire.send("hello")
             try await hosts.application.connection().receive(through: "hello")
             clients.append(wire)
         }
-        let third = try await Wire.connect(to: hosts.destination)
-        try await third.send("hello")
-        #expect(try await third.end() == .reset)
+        let fourth = try await Wire.connect(to: hosts.destination)
+        try await fourth.send("hello")
+        #expect(try await fourth.end() == .reset)
         let refused = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
-        #expect(refused.reason.contains("it holds 2 connections already and 1 are left"))
+        #expect(refused.reason.contains("it holds 3 connections already and 6 are left"))
         for _ in 0..<2 {
             let peer = try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent"))
             try await peer.send("ping")
@@ -240,10 +241,10 @@ import Workloads
     }
 
     @Test func `a place is given back once, whoever has it by then`() throws {
-        let slots = ConnectionSlots(capacity: 10)
+        let slots = ConnectionSlots(capacity: 20)
         let place = try slots.admitOutbound(in: 1, of: 7)
-        try place.vouch(for: .nobody(1, user: 7))
-        #expect(throws: (any Error).self) { try place.vouch(for: .nobody(1, user: 7)) }
+        try place.vouch(for: .nobody(user: 7))
+        #expect(throws: (any Error).self) { try place.vouch(for: .nobody(user: 7)) }
         place.release()
         #expect(slots.count == 0)
         for _ in 0..<5 { _ = try slots.admitOutbound(in: 1, of: 7) }
@@ -253,12 +254,112 @@ import Workloads
     @Test func `a user whose connections wait to be known takes none of another's places`() throws {
         let slots = ConnectionSlots(capacity: 100)
         var held: [ConnectionSlots.Connection] = []
-        while let place = try? slots.admitOutbound(in: 1, of: 1001) { held.append(place) }
-        #expect((40..<60).contains(held.count))
+        // Network namespaces cost him nothing, and bring him nothing.
+        var network: UInt64 = 0
+        while let place = try? slots.admitOutbound(in: network, of: 1001) {
+            held.append(place)
+            network += 1
+        }
+        #expect(held.count == 29)
         let others = try (0..<10).map { _ in try slots.admitOutbound(in: 1, of: 1002) }
-        try others.forEach { try $0.vouch(for: .nobody(1, user: 1002)) }
+        try others.forEach { try $0.vouch(for: .nobody(user: 1002)) }
         // Neither does one whose processes are nobody.
-        held.forEach { try? $0.vouch(for: .nobody(1, user: 1001)) }
+        held.forEach { try? $0.vouch(for: .nobody(user: 1001)) }
         _ = try slots.admitOutbound(in: 1, of: 1002)
+    }
+
+    @Test func `IDs that one user makes of a template have one share together, another user and other IDs their own`()
+        throws
+    {
+        let slots = ConnectionSlots(capacity: 100)
+        func open(_ name: String, of template: String?, by user: UInt32) throws {
+            let place = try slots.admitOutbound(in: 1, of: user)
+            do { try place.vouch(for: .workload(SPIFFEID("spiffe://prod.example/\(name)")), madeOf: template) } catch {
+                place.release()
+                throw error
+            }
+        }
+        for number in 0..<90 { try? open("made/\(number)", of: "made/{process:name}", by: 1001) }
+        #expect(slots.count == 29)
+        #expect(throws: SlotRefusal.payersShare(held: 29, free: 61)) {
+            try open("made/new", of: "made/{process:name}", by: 1001)
+        }
+        try open("made/new", of: "made/{process:name}", by: 1002)
+        try open("tool", of: nil, by: 1001)
+        #expect(slots.count == 31)
+    }
+
+    @Test func `peers of one source have one share together, and so have those of a user's network namespaces`() throws
+    {
+        let slots = ConnectionSlots(capacity: 100)
+        func come(_ name: String, from source: ConnectionSlots.Source) throws {
+            let place = try slots.admit(strangerFrom: source, in: 1)
+            do { try place.vouch(for: .peer(SPIFFEID("spiffe://prod.example/\(name)"))) } catch {
+                place.release()
+                throw error
+            }
+        }
+        for number in 0..<90 { try? come("stolen-\(number)", from: .init(bytes: [10, 0, 0, 1])) }
+        #expect(slots.count == 29)
+        for number in 0..<90 {
+            try? come("own-\(number)", from: .init(bytes: [10, 0, UInt8(number), 1], in: .ofUser(7)))
+        }
+        #expect(slots.count == 29 + 14)
+        for number in 0..<90 {
+            try? come("in-\(number)", from: .init(bytes: [10, 0, UInt8(number), 1], in: .other(8)))
+        }
+        #expect(slots.count == 29 + 14 + 8)
+        try come("peer", from: .init(bytes: [10, 0, 0, 2]))
+    }
+
+    @Test func `addresses of a namespace are one network, and none of them is known for being a host's`() throws {
+        let slots = ConnectionSlots(capacity: 100)
+        let host = ConnectionSlots.Source(bytes: [10, 0, 0, 1])
+        let proven = try slots.admit(strangerFrom: host, in: 1)
+        try proven.vouch(for: .peer(SPIFFEID("spiffe://prod.example/peer")))
+        // Where they count as the host's they put out each other: there are as many networks as strangers.
+        var forged: [ConnectionSlots.Connection] = []
+        for number in 0..<9 {
+            let place = try slots.admit(strangerFrom: .init(bytes: [10, UInt8(number), 0, 1], in: .other(8)), in: 8)
+            place.heard()
+            forged.append(place)
+        }
+        let honest = try slots.admit(strangerFrom: .init(bytes: [192, 0, 2, 1]), in: 1)
+        honest.heard()
+        let second = try slots.admit(strangerFrom: .init(bytes: [198, 51, 100, 1]), in: 1)
+        second.heard()
+        // It takes a place of its own network, never that of somebody with an address.
+        for number in 0..<100 {
+            if let place = try? slots.admit(
+                strangerFrom: .init(bytes: [10, 0, UInt8(number), 1], in: .other(8)), in: 8)
+            {
+                place.heard()
+            }
+        }
+        #expect((try? slots.admit(strangerFrom: .init(bytes: host.bytes, in: .other(8)), in: 8)) == nil)
+        for place in [honest, second] { try place.vouch(for: .peer(SPIFFEID("spiffe://prod.example/late"))) }
+    }
+
+    @Test func `what a peer holds is its source's, and a network namespace is another source than the host`()
+        async throws
+    {
+        var limits = ProxyLimits.patient
+        limits.maximumConnections = 20
+        let hosts = try await TwoHosts(limits: limits)
+        let inside = try hosts.server.proxy.bind(outboundPort: 0, in: RecordingNetwork(cookie: 7))
+        var wires: [Wire] = []
+        func carry(_ name: String, to target: SocketAddress? = nil) async throws {
+            let wire = try await hosts.dialDirectly(as: hosts.authority.svid(name), to: target)
+            wires.append(wire)
+            try await wire.send("ping")
+            try await hosts.application.connection().receive(through: "ping")
+        }
+        for number in 0..<6 { try await carry("stolen-\(number)") }
+        let refused = try? await hosts.dialDirectly(as: hosts.authority.svid("stolen-6"))
+        try? await refused?.send("ping")
+        let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
+        #expect(entry.reason.contains("hold 6 connections already and 12 are left for everybody"))
+        try await carry("stolen-7", to: TwoHosts.address(of: inside.inbound4))
+        #expect(hosts.server.proxy.connectionCount(in: 7) == 1 && wires.count == 7)
     }
 }

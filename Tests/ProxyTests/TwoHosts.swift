@@ -51,10 +51,11 @@ final class TwoHosts: Sendable {
     /// - Parameters:
     ///   - resources: paths below the server's address that need a token.
     ///   - trusting: further bundles both hosts know.
+    ///   - serverLimits: where the server's are others.
     ///   - application: where the server's proxy dials; nil: ``application``.
     init(
         resources paths: [String] = [], trusting others: [TrustBundle] = [], limits: ProxyLimits = .patient,
-        application elsewhere: SocketAddress? = nil,
+        serverLimits: ProxyLimits? = nil, application elsewhere: SocketAddress? = nil,
     )
         async throws
     {
@@ -70,7 +71,7 @@ final class TwoHosts: Sendable {
         let bundles = BundleSet([authority.bundle] + others)
         let address = elsewhere ?? application.address
         client = try await Host(trusting: bundles, rules, desk, limits, application: address)
-        server = try await Host(trusting: bundles, rules, desk, limits, application: address)
+        server = try await Host(trusting: bundles, rules, desk, serverLimits ?? limits, application: address)
         client.svids.hold(try authority.svid("weather-agent"))
         server.svids.hold(try authority.svid("weather-mcp-server"))
         destination = try Self.address(of: server.descriptors.inbound4)
@@ -128,7 +129,7 @@ final class TwoHosts: Sendable {
 
     /// Straight to the server's proxy, around the client's.
     func dialDirectly(
-        as svid: X509SVID?, watching records: TLSRecords? = nil,
+        as svid: X509SVID?, to target: SocketAddress? = nil, watching records: TLSRecords? = nil,
         configure: (inout TLSConfiguration) -> Void = { _ in },
     ) async throws -> Wire {
         var configuration = TLSConfiguration.makeClientConfiguration()
@@ -143,7 +144,7 @@ final class TwoHosts: Sendable {
         configuration.trustRoots = .certificates([])
         configure(&configuration)
         return try await Wire.connect(
-            to: destination, tls: NIOSSLContext(configuration: configuration), in: self, watching: records)
+            to: target ?? destination, tls: NIOSSLContext(configuration: configuration), in: self, watching: records)
     }
 
     private func address6() throws -> SocketAddress {

@@ -151,6 +151,11 @@ package struct EnforcedPolicy: Sendable {
         return workload.trustDomain == domain ? templates.first { $0.workloadID.covers(workload.path) } : nil
     }
 
+    /// The template that gives this ID; nil where it is one of its own.
+    package func template(of workload: SPIFFEID) -> String? {
+        identity(of: workload)?.workloadID.template?.description
+    }
+
     /// What the proxy should know when `workload` dials `destination`.
     package func outbound(
         workload: SPIFFEID, destination: InternetEndpoint, network: UInt64,

@@ -45,7 +45,7 @@ package struct KernelFlows: FlowSource {
             }
             return .workload(
                 OutboundFlow(
-                    opener: flow.opener, workload: workload,
+                    opener: flow.opener, workload: workload, template: policy.current.template(of: workload),
                     destination: destination,
                     placeIsKnown: flow.placeIsKnown))
         } catch {

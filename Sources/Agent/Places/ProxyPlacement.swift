@@ -68,19 +68,26 @@ package struct KernelPlacement: ProxyPlacement {
 }
 
 /// A network namespace as the proxy wants it.
-private struct KernelNetwork: Network {
+struct KernelNetwork: Network {
     private let namespace: NetworkNamespace
-    private let isOwn: Bool
+    let origin: NetworkOrigin
 
-    init(_ namespace: NetworkNamespace, own: NetworkNamespace) {
+    /// - Throws: where it cannot be told who made it.
+    init(_ namespace: NetworkNamespace, own: NetworkNamespace) throws(KernelError) {
         self.namespace = namespace
-        isOwn = namespace.cookie == own.cookie
+        if namespace.cookie == own.cookie {
+            origin = .host
+        } else if let user = try namespace.makerOfItsUserNamespace(), user != 0 {
+            origin = .ofUser(user)
+        } else {
+            origin = .other(namespace.cookie)
+        }
     }
 
     var cookie: UInt64 { namespace.cookie }
 
     func socket(family: CInt) throws -> CInt {
-        if isOwn { return try HostNetwork(cookie: cookie).socket(family: family) }
+        if origin == .host { return try HostNetwork(cookie: cookie).socket(family: family) }
         do { return try namespace.socket(family: family) } catch {
             guard case .socketRefused(let code) = error else { throw error }
             throw ProxyError.socket(operation: "socket", address: "in network \(cookie)", errno: code)

@@ -10,6 +10,8 @@ package protocol Network: Sendable {
     /// Never given to another namespace while the machine is up. The agent's own may be called 0.
     var cookie: UInt64 { get }
 
+    var origin: NetworkOrigin { get }
+
     /// A TCP socket, non-blocking, closed on exec, that belongs to this namespace. The caller owns it.
     ///
     /// - Parameter family: `AF_INET` or `AF_INET6`.
@@ -21,11 +23,23 @@ package protocol Network: Sendable {
     func links() throws -> [CUnsignedInt]
 }
 
+/// Whose a network namespace is: what an address means in it, and who may have made it up.
+package enum NetworkOrigin: Hashable, Sendable {
+    /// The agent's own: who calls from an address there has it.
+    case host
+    /// Another of root's, given by its cookie. What is inside may be given any address.
+    case other(UInt64)
+    /// One of those that a user has made, who makes as many as he likes.
+    case ofUser(UInt32)
+}
+
 /// The namespace the agent itself runs in.
 package struct HostNetwork: Network {
     package let cookie: UInt64
 
     package init(cookie: UInt64 = 0) { self.cookie = cookie }
+
+    package var origin: NetworkOrigin { .host }
 
     package func socket(family: CInt) throws(ProxyError) -> CInt {
         let flags = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)

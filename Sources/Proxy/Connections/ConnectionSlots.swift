@@ -5,31 +5,47 @@ import Synchronization
 
 /// Who holds the proxy's connections: strangers' sources, verified peers, local workloads and processes without identity.
 ///
-/// Shares as ``SlotShares`` has them. A stranger that has to go is cut.
+/// Shares as ``SlotShares`` has them. A stranger that has to go is cut. Names that are cheap are paid for by who can make them: IDs of
+/// a template by the user who runs what has them, peers by where they come from.
 final class ConnectionSlots: Sendable {
-    /// Where a connection comes from that has proven nothing: an IPv4 address, or the first 64 bits of an IPv6 one.
+    /// Where a connection comes from: an IPv4 address, or the first 64 bits of an IPv6 one, and whose network it means that in.
     struct Source: SlotSource {
         let bytes: [UInt8]
+        let origin: NetworkOrigin
 
-        /// A /24, or a /48.
-        var network: [UInt8] { bytes.count == 4 ? Array(bytes.prefix(3)) : Array(bytes.prefix(6)) }
+        init(bytes: [UInt8], in origin: NetworkOrigin = .host) {
+            self.bytes = bytes
+            self.origin = origin
+        }
+
+        /// A /24, or a /48. Where those inside choose the addresses they call from all are one.
+        var network: Source {
+            Source(bytes: origin == .host ? Array(bytes.prefix(bytes.count == 4 ? 3 : 6)) : [], in: origin)
+        }
+
+        /// Who pays for what has proven itself from there.
+        var payer: Source { origin == .host ? self : network }
     }
 
     /// To whom a connection is accounted.
     enum Holder: Hashable, Sendable {
         /// A verified peer of an incoming connection.
         case peer(SPIFFEID)
-        /// A client that a PERMISSIVE listener let by.
-        case client(Source?)
+        /// Peers of one source, see ``Source/payer``.
+        case peers(from: Source)
+        /// Clients of one that a PERMISSIVE listener let by.
+        case clients(from: Source?)
         /// Whose process opened an outgoing one.
         case workload(SPIFFEID)
-        /// A user's processes without identity in a network namespace, given by its cookie.
-        case nobody(UInt64, user: UInt32?)
+        /// What a user made of one template.
+        case workloads(ofTemplate: String, user: UInt32?)
+        /// A user's processes without identity, in whatever network namespaces: he makes those.
+        case nobody(user: UInt32?)
         /// Those of which it is not known yet who they are.
-        case undecided(UInt64, user: UInt32?)
+        case undecided(user: UInt32?)
 
         var isGuest: Bool {
-            if case .client = self { true } else { false }
+            if case .clients = self { true } else { false }
         }
     }
 
@@ -78,8 +94,17 @@ final class ConnectionSlots: Sendable {
 
         /// It is known who this is.
         ///
+        /// - Parameter template: of which its ID was made.
         /// - Throws: why that one may not hold another.
-        func vouch(for holder: Holder) throws(SlotRefusal) { try slots.vouch(self, for: holder) }
+        func vouch(for holder: Holder, madeOf template: String? = nil) throws(SlotRefusal) {
+            let payer: Holder? =
+                switch (holder, source) {
+                case (.peer, let source?): .peers(from: source.payer)
+                case (.workload, _): template.map { .workloads(ofTemplate: $0, user: user) }
+                default: nil
+                }
+            try slots.vouch(self, for: holder, paidBy: payer)
+        }
 
         func release() { slots.release(self) }
 
@@ -109,7 +134,7 @@ final class ConnectionSlots: Sendable {
 
     /// Counts an outgoing connection in, of which it is not known yet whose it is, but the user.
     func admitOutbound(in network: UInt64, of user: UInt32?) throws(SlotRefusal) -> Connection {
-        try admit(in: network, from: nil, of: user) { $0.admit(.undecided(network, user: user)) }
+        try admit(in: network, from: nil, of: user) { $0.admit(.undecided(user: user)) }
     }
 
     private func admit(
@@ -136,15 +161,18 @@ final class ConnectionSlots: Sendable {
         state.withLock { state in state.shares.heard(connection.ticket.withLock { $0 }) }
     }
 
-    private func vouch(_ connection: Connection, for holder: Holder) throws(SlotRefusal) {
+    private func vouch(
+        _ connection: Connection, for holder: Holder, paidBy payer: Holder?,
+    ) throws(SlotRefusal) {
         let refusal: SlotRefusal? = state.withLock { state in
             let ticket = connection.ticket.withLock { $0 }
             guard state.strangers.removeValue(forKey: ticket) != nil else { return .gone }
             let isPeer = if case .peer = holder { true } else { false }
-            if case .none = state.shares.vouch(ticket, for: holder, isKnownHence: isPeer, at: .now) { return nil }
+            let refusal = state.shares.vouch(ticket, for: holder, paidBy: payer, isKnownHence: isPeer, at: .now)
+            if refusal == nil { return nil }
             // No stranger: undecided until now. Where its owner has no place for it, it has none at all.
             state.shares.release(ticket, at: .now)
-            switch state.shares.admit(holder) {
+            switch state.shares.admit(holder, paidBy: payer) {
             case .admitted(let next, _):
                 connection.ticket.withLock { $0 = next }
                 return nil
@@ -165,7 +193,7 @@ final class ConnectionSlots: Sendable {
     }
 
     /// Of an accepted socket's peer; nil where it is gone.
-    static func source(of descriptor: CInt) -> Source? {
-        SocketName.peer(of: descriptor).map { Source(bytes: Array($0.address.prefix(8))) }
+    static func source(of descriptor: CInt, in origin: NetworkOrigin) -> Source? {
+        SocketName.peer(of: descriptor).map { Source(bytes: Array($0.address.prefix(8)), in: origin) }
     }
 }

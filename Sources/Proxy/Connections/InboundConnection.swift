@@ -101,7 +101,7 @@ actor InboundConnection {
             try connection.establish(peer, because: peer.because, asOf: revision)
         case .plainText(let of, let reason):
             lane = of
-            try place.vouch(for: .client(place.source))
+            try place.vouch(for: .clients(from: place.source?.payer))
             try connection.establish(nil, because: reason, asOf: revision)
         }
         switch lane {

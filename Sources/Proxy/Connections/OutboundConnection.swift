@@ -34,16 +34,16 @@ actor OutboundConnection {
     ) async {
         switch await environment.dependencies.flows.flow(ofAccepted: descriptor) {
         case .workload(let flow):
-            guard Self.vouch(place, .workload(flow.workload), flow.process, descriptor, environment)
+            guard
+                Self.vouch(
+                    place, .workload(flow.workload), madeOf: flow.template, flow.process, descriptor, environment)
             else { return }
             await serve(descriptor, flow, network, environment, eventLoop)
         case .plain(let process, let destination):
             guard
                 Self.vouch(
-                    place, .nobody(network.cookie, user: place.user), process, descriptor, environment)
-            else {
-                return
-            }
+                    place, .nobody(user: place.user), madeOf: nil, process, descriptor, environment)
+            else { return }
             let permit = PlainConnection.Permit(process, to: destination, by: environment.dependencies.routes)
             await PlainConnection.serve(descriptor, by: permit, of: network, environment, on: eventLoop)
         case .refused(let process, let reason):
@@ -59,11 +59,12 @@ actor OutboundConnection {
 
     /// - Returns: false where its owner holds as many as it may; the socket is closed then.
     private static func vouch(
-        _ place: ConnectionSlots.Connection, _ holder: ConnectionSlots.Holder, _ process: ProcessKey,
+        _ place: ConnectionSlots.Connection, _ holder: ConnectionSlots.Holder, madeOf template: String?,
+        _ process: ProcessKey,
         _ descriptor: CInt, _ environment: ProxyEnvironment,
     ) -> Bool {
         do throws(SlotRefusal) {
-            try place.vouch(for: holder)
+            try place.vouch(for: holder, madeOf: template)
             return true
         } catch {
             close(descriptor)

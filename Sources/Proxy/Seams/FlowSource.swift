@@ -6,6 +6,8 @@ package import Workloads
 package struct OutboundFlow: Sendable {
     package let opener: Opener
     package let workload: SPIFFEID
+    /// That its ID was made of, whose values may be the process's own choice.
+    package let template: String?
     /// Where the process wanted to go.
     package let destination: SocketAddress
     /// False: when it was opened nobody was known to be managed there.
@@ -13,9 +15,13 @@ package struct OutboundFlow: Sendable {
 
     package var process: ProcessKey { opener.process }
 
-    package init(opener: Opener, workload: SPIFFEID, destination: SocketAddress, placeIsKnown: Bool = true) {
+    package init(
+        opener: Opener, workload: SPIFFEID, template: String? = nil, destination: SocketAddress,
+        placeIsKnown: Bool = true,
+    ) {
         self.opener = opener
         self.workload = workload
+        self.template = template
         self.destination = destination
         self.placeIsKnown = placeIsKnown
     }

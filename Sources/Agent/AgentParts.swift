@@ -125,12 +125,14 @@ struct AgentTraffic: Sendable {
         PolicyFollower(
             link: credentials.link, file: file,
             enforce: { snapshot in
+                try await credentials.link.adopt(bundle: snapshot.bundle)
                 await credentials.introspection.revoke(tokens: snapshot.revokedTokens, subjects: snapshot.withdrawn)
                 try await enforcer.enforce(snapshot)
                 await credentials.svids.follow(knowledge.policy.current)
                 await credentials.tokens.retain(snapshot.resources)
             },
             adopt: { try await enforcer.adopt(endpoints: $0) },
+            acknowledge: { try await credentials.link.agentClient().acknowledge($0) },
             connected: { isNewStream in
                 enforcer.sweep()
                 if isNewStream { await reporter.repeatReport() } else { await reporter.refresh() }

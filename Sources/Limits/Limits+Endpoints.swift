@@ -26,6 +26,8 @@ extension Limits {
         package static let ofAgent = Duration.milliseconds(100)
         /// Between two looks whether listeners of nobody, or lost news, give reason to read the kernel part's tables.
         package static let ofListenersRead = Duration.seconds(1)
+        /// Connections that policy does not know a listener for have the table read for one in so many parts of the time.
+        package static let listenersReadOneIn = 10
         /// Between two reports of one agent's audit; what is lost in a crash is of so long at most.
         package static let ofAudit = Duration.milliseconds(100)
         /// Between two writings of a snapshot in which only endpoints are others.
@@ -54,6 +56,7 @@ extension Limits {
         Limit("Updates.ofFleet", .time(Updates.ofFleet)),
         Limit("Updates.ofAgent", .time(Updates.ofAgent)),
         Limit("Updates.ofListenersRead", .time(Updates.ofListenersRead)),
+        Limit("Updates.listenersReadOneIn", .count(Updates.listenersReadOneIn)),
         Limit("Updates.ofAudit", .time(Updates.ofAudit)),
         Limit("Updates.ofSnapshotFile", .time(Updates.ofSnapshotFile)),
         Limit("Updates.ofDirectConnections", .time(Updates.ofDirectConnections)),

@@ -11,6 +11,8 @@ extension Limits {
         package static let look = Duration.seconds(1)
         /// Between two looks at their addresses. Netlink does not tell yet.
         package static let addressLook = Duration.seconds(30)
+        /// Addresses that are read of one, whatever it has.
+        package static let addresses = 4096
         /// Devices that are tried at once for a link-local address.
         package static let links = 16
         /// The thread that watches mounts may outlive its end.
@@ -23,6 +25,7 @@ extension Limits {
         Limit("Namespaces.ahead", .count(Namespaces.ahead)),
         Limit("Namespaces.look", .time(Namespaces.look)),
         Limit("Namespaces.addressLook", .time(Namespaces.addressLook)),
+        Limit("Namespaces.addresses", .count(Namespaces.addresses)),
         Limit("Namespaces.links", .count(Namespaces.links)),
         Limit("Namespaces.watchPause", .time(Namespaces.watchPause)),
     ]

@@ -9,8 +9,11 @@ extension Limits {
         package static let grant = Duration.seconds(15)
         /// A policy, or a change of listeners, for who listens. Who is not known then is reached by nobody until it is.
         package static let listeners = Duration.seconds(2)
-        /// The same when the agent starts: programs that ran before are never interrupted by that.
-        package static let listenersAtStart = Duration.seconds(60)
+        /// The same for what is known without reading: before anything waits for what is not.
+        package static let listenersAtHand = Duration.milliseconds(100)
+        /// The same when the agent starts: programs that ran before are not interrupted by that, and one of long files keeps nobody waiting
+        /// for longer.
+        package static let listenersAtStart = Duration.seconds(10)
         /// An agent's audit that was not taken, until it is sent again; unless the control plane says when.
         package static let audit = Duration.seconds(2)
     }

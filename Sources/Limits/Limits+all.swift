@@ -139,6 +139,7 @@ extension Limits {
         Limit("Wait.svid", .time(Wait.svid)),
         Limit("Wait.grant", .time(Wait.grant)),
         Limit("Wait.listeners", .time(Wait.listeners)),
+        Limit("Wait.listenersAtHand", .time(Wait.listenersAtHand)),
         Limit("Wait.listenersAtStart", .time(Wait.listenersAtStart)),
         Limit("Wait.audit", .time(Wait.audit)),
     ]

@@ -1,5 +1,7 @@
+import Crypto
 import Foundation
 import SPIFFE
+import Synchronization
 import Testing
 import Workloads
 
@@ -26,13 +28,17 @@ import Workloads
         let selector = Selector(conditions: [.userID: Condition(anyOf: [.number(1001)])])
         let program = SelectorProgram(slots: [.init(selector: selector, workloadID: "server")])
         try await attestor.install(Matcher(program: program), handles: [:])
-        let socket = ListeningSocket(
-            cookie: 1, endpoint: InternetEndpoint(address: .wildcardIPv4, port: 9000), network: 1,
-            image: ProcessImage(process: process, number: image),
+        let socket = socket(ProcessImage(process: process, number: image), userID: userID)
+        return await ListenerQuestions(attestor) {}.decisions(on: [socket], within: .seconds(10)).outcome(for: socket)
+    }
+
+    private func socket(_ image: ProcessImage, userID: UInt32) -> ListeningSocket {
+        ListeningSocket(
+            cookie: UInt64(userID), endpoint: InternetEndpoint(address: .wildcardIPv4, port: 9000), network: 1,
+            image: image,
             credentials: ProcessIDs(
                 effectiveUserID: userID, realUserID: userID, effectiveGroupID: 0, realGroupID: 0),
             identity: .none)
-        return await ListenerDecisions.of([socket], by: attestor, within: .seconds(10)) {}.outcome(for: socket)
     }
 
     @Test func `what listened, and still runs, is decided`() async throws {
@@ -53,5 +59,55 @@ import Workloads
     @Test func `root that listens and then drops its uid is judged as root`() async throws {
         run(as: 1001, image: 1)
         #expect(try await outcome(listenedAs: 0, image: 1) == .unmanaged)
+    }
+
+    /// Some seconds for `text`, of which "slow" is the identity; "server" is that of uid 1001.
+    private func slowReader(of text: String) async throws -> Attestor {
+        var bounds = FileHasher.Bounds()
+        bounds.chunkBytes = 500
+        bounds.bytesPerSecond = 5000
+        let attestor = Attestor(kernel: book, hasher: FileHasher(bounds: bounds))
+        let hash = SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined()
+        try await attestor.install(
+            Matcher(
+                program: SelectorProgram(slots: [
+                    .init(
+                        selector: Selector(conditions: [.scriptHash: Condition(anyOf: [.text(hash)])]),
+                        workloadID: "slow"),
+                    .init(
+                        selector: Selector(conditions: [.userID: Condition(anyOf: [.number(1001)])]),
+                        workloadID: "server"),
+                ])), handles: [:])
+        return attestor
+    }
+
+    @Test(.asRoot)
+    func `a listener of a long file keeps no other waiting, is asked about once however often, and news comes of it`()
+        async throws
+    {
+        let text = RunningScript.waiting + String(repeating: "# long\n", count: 3000)
+        let script = try RunningScript(["x.py"], files: ["x.py": text], isRootsAlone: true)
+        book.add(script.facts)
+        run(as: 1001, image: 1)
+        let attestor = try await slowReader(of: text)
+        let news = Mutex(0)
+        let questions = ListenerQuestions(attestor) { news.withLock { $0 += 1 } }
+        let (slow, quick) = (
+            socket(script.image, userID: script.facts.userID),
+            socket(ProcessImage(process: process, number: 1), userID: 1001)
+        )
+        for _ in 0..<3 {
+            let decisions = await questions.decisions(on: [slow, quick], within: .milliseconds(50))
+            #expect(decisions.outcome(for: quick) == .workload("server"))
+            #expect(decisions.outcome(for: slow) == .pending && decisions.areLate && questions.count == 1)
+        }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while news.withLock({ $0 }) == 0 {
+            try #require(ContinuousClock.now < deadline)
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        let decisions = await questions.decisions(on: [slow], within: .seconds(60))
+        #expect(decisions.outcome(for: slow) == .workload("slow") && !decisions.areLate)
+        #expect(news.withLock { $0 } == 1 && questions.count == 0)
     }
 }

@@ -81,8 +81,8 @@ def test_a_program_without_an_identity_reaches_what_is_not_managed(lab):
 def test_headers_that_claim_an_identity_do_not_reach_the_server(lab):
     done = lab.shell(
         r"""
-        weather_command $WEATHER_UID 2 mcp_client.py
-        cat >"$LAB_DIR/spoof.py" <<'PY'
+        mkdir -p "$LAB_STORE/spoof"
+        cat >"$LAB_STORE/spoof/sitecustomize.py" <<'PY'
 import sys
 
 import httpx2 as httpx
@@ -94,16 +94,16 @@ def spoofed(self, *arguments, **options):
     headers = dict(options.pop("headers", None) or {})
     headers["X-Tidemark-Peer"] = "spiffe://demo.tidemark/somebody-else"
     headers["Authorization"] = "Bearer stolen"
+    print("spoofed", file=sys.stderr)
     original(self, *arguments, headers=headers, **options)
 
 
 httpx.AsyncClient.__init__ = spoofed
 PY
-        mkdir -p "$LAB_DIR/spoof"
-        mv "$LAB_DIR/spoof.py" "$LAB_DIR/spoof/sitecustomize.py"
         weather_environment $WEATHER_UID 2
-        WEATHER_COMMAND+=(PYTHONPATH="$LAB_DIR/spoof" python mcp_client.py "$WEATHER_URL")
+        WEATHER_COMMAND+=(PYTHONPATH="$LAB_SHOWN/spoof" python mcp_client.py "$WEATHER_URL")
         lab_run a a/apps "${WEATHER_COMMAND[@]}"
         """
     )
+    assert "spoofed" in done.stderr
     assert f"asked by {AGENT}" in done.stdout

@@ -224,7 +224,7 @@ final class RecordingNetwork: Network {
         return try HostNetwork(cookie: cookie).socket(family: family)
     }
 
-    func links() throws -> [CUnsignedInt] { try HostNetwork.linksOfThread() }
+    func links() throws -> [CUnsignedInt] { try HostNetwork(cookie: cookie).links() }
 
     var sockets: Int { made.withLock { $0 } }
 

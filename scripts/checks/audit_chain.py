@@ -40,10 +40,21 @@ def chain(records, pid, client, server):
     serial, token = call["details"]["svidSerial"], call["details"]["tokenID"]
     svid = one(records, "the SVID", "svid.issued", spiffeID=client, svidSerial=serial)
     registration = one(records, "the registration", "client.registered", spiffeID=client)
+    # It may have been registered, or have asked for its token, with an SVID before this one.
+    held = {record["details"]["svidSerial"] for record in records if record["type"] == "svid.issued" and record["details"]["spiffeID"] == client}
     issued = one(records, "the token", "token.issued", spiffeID=client, tokenID=token)
+    for link in registration, issued:
+        if link["details"].get("svidSerial") not in held:
+            raise Broken(f"{link['type']}: with an SVID that was not issued to {client}: {link['details'].get('svidSerial')}")
     connection = call["details"]["connection"]
-    outbound = one(records, "the connection, seen by the client's agent", "connection.outbound", connection=connection)
-    inbound = one(records, "the connection, seen by the server's agent", "connection.inbound", connection=connection)
+    outbound = one(
+        records, "the connection, seen by the client's agent", "connection.outbound", connection=connection, spiffeID=client,
+        peer=server, decision="allowed",
+    )
+    inbound = one(
+        records, "the connection, seen by the server's agent", "connection.inbound", connection=connection, spiffeID=server,
+        peer=client, peerSVIDSerial=serial, decision="allowed",
+    )
     decision = one(
         records, "the decision", "request.inbound", spiffeID=server, peer=client, tokenID=token, connection=connection,
         peerSVIDSerial=serial, decision="allowed",

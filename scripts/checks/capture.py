@@ -5,7 +5,7 @@ usage: capture.py FILE.pcap [--stream ADDRESS:PORT] [--silence]
 
 Puts the TCP streams of the capture (Ethernet, IPv4 and IPv6) together and reads each from its SYN on as TLS records
 (RFC 8446, section 5.1). Every server's hello has to choose 1.3 (supported_versions 0x0304). None of the words that a bare
-exchange would show may occur anywhere in the capture. --stream: at least one such stream has to go to that address.
+exchange would show may occur anywhere in the capture. --stream: at that address a server has to have said hello.
 --silence: it may also hold no TLS at all.
 Exit code 0 where all of that holds, 1 with the reasons where not.
 """
@@ -57,8 +57,10 @@ class Direction:
 
     def add(self, flags, sequence, payload):
         if flags & 2:
-            self.first = (sequence + 1) % 2**32
-        elif payload and self.first is not None:
+            self.first = sequence = (sequence + 1) % 2**32
+        if payload:
+            if self.first is None:
+                raise ValueError("bytes of a connection that is older than the capture")
             place = (sequence - self.first) % 2**32
             if len(payload) > len(self.parts.get(place, b"")):
                 self.parts[place] = payload
@@ -98,13 +100,20 @@ def chosen_version(hello):
 
 
 def check(direction):
-    """The number of records. A connection that was refused before its hello may be empty."""
-    count = 0
+    """The number of records, and whether a server's hello is among them. A connection that was refused before its hello may be empty."""
+    count, answered = 0, False
     for kind, body in records(direction.text()):
         count += 1
-        if kind == 22 and body[:1] == b"\x02" and chosen_version(body) != 0x0304:
-            raise ValueError(f"the server chose {chosen_version(body):#06x} and not TLS 1.3")
-    return count
+        if kind == 22 and body[:1] == b"\x02":
+            answered = True
+            if chosen_version(body) != 0x0304:
+                raise ValueError(f"the server chose {chosen_version(body):#06x} and not TLS 1.3")
+    return count, answered
+
+
+def told(ends, error):
+    source, source_port, destination, port = ends
+    return f"{source}:{source_port} > {destination}:{port}: {error}"
 
 
 def main():
@@ -116,20 +125,24 @@ def main():
     faults, directions, count = [], collections.defaultdict(Direction), 0
     with open(options.file, "rb") as file:
         for source, source_port, destination, port, flags, sequence, payload in segments(file):
-            directions[source, source_port, destination, port].add(flags, sequence, payload)
+            ends = source, source_port, destination, port
+            try:
+                directions[ends].add(flags, sequence, payload)
+            except ValueError as error:
+                faults.append(told(ends, error))
     with open(options.file, "rb") as file:
         whole = file.read()
         faults += [f"{word.decode()!r} can be read in the capture" for word in WORDS if word in whole]
     spoken = set()
-    for (source, source_port, destination, port), direction in directions.items():
+    for ends, direction in directions.items():
         try:
-            found = check(direction)
+            found, answered = check(direction)
         except ValueError as error:
-            faults.append(f"{source}:{source_port} > {destination}:{port}: {error}")
+            faults.append(told(ends, error))
             continue
         count += found
-        if found > 1:
-            spoken.add(f"{destination}:{port}")
+        if answered:
+            spoken.add(f"{ends[0]}:{ends[1]}")
     if options.stream and options.stream not in spoken:
         faults.append(f"no TLS stream to {options.stream}; there are {', '.join(sorted(spoken)) or 'none'}")
     if not count and not options.silence:

@@ -12,9 +12,11 @@ from tree import ROOT, files, report
 
 DOCUMENT = ROOT / "docs/threat-model.md"
 SUITE = re.compile(r"\b\w+Tests\b")
-EVIDENCE = re.compile(r"(?:^|[ (`])\w+Tests`?: (?P<sentences>.*)")
 # A suite, as the report of the tests calls it, or where it is.
-HEADING = re.compile(r"^(?:[\w` /]+: )+")
+HEADING = re.compile(r"^(?:[\w`' /.-]+: )+")
+# A suite that another module has one of the name of.
+OF_SEVERAL = re.compile(r" of \w+Tests$")
+NONE = "none"
 PYTHON_TEST = re.compile(r"\btest_\w+")
 
 
@@ -31,11 +33,23 @@ def test_names():
     return sentences, names
 
 
+def rows(lines):
+    """(number, last cell) of each row of the tables whose last column is `test`."""
+    is_evidence = False
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")] if line.startswith("|") else []
+        if not cells:
+            is_evidence = False
+        elif cells[-1] == "test":
+            is_evidence = True
+        elif is_evidence and not set(line) <= set("|-: "):
+            yield number, cells[-1]
+
+
 def named_in(cell):
-    """The sentences in one cell of the table."""
-    if found := EVIDENCE.search(cell):
-        for part in found.group("sentences").split("; "):
-            yield HEADING.sub("", part.strip())
+    """What is named in one cell: a sentence each, or a suite."""
+    for part in cell.split("; "):
+        yield OF_SEVERAL.sub("", HEADING.sub("", part.strip()).strip("`"))
 
 
 def is_among(sentence, known):
@@ -47,12 +61,16 @@ def is_among(sentence, known):
 
 def faults():
     sentences, names = test_names()
-    for number, line in enumerate(DOCUMENT.read_text().splitlines(), 1):
+    lines = DOCUMENT.read_text().splitlines()
+    for number, line in enumerate(lines, 1):
         for name in [*SUITE.findall(line), *PYTHON_TEST.findall(line)]:
             if name not in names:
                 yield DOCUMENT, number, f"there are no tests {name}"
-        for sentence in (sentence for cell in line.split("|") for sentence in named_in(cell)):
-            if not re.match(r"`?(?:\w+Tests|test_)", sentence) and not is_among(sentence, sentences):
+    for number, cell in rows(lines):
+        if not cell:
+            yield DOCUMENT, number, f"the test is missing; where there is none it says “{NONE}”"
+        for sentence in named_in(cell):
+            if sentence != NONE and sentence not in names and not is_among(sentence, sentences):
                 yield DOCUMENT, number, f"no test is named “{sentence}”"
 
 

@@ -34,10 +34,11 @@ def cases_in(paths):
     return [(path, case) for path in sorted(paths) for case in xml.parse(path).iter("testcase")]
 
 
-def passed_by_themselves(folder):
-    """Names of tests that passed in a second try; one that failed there as well is none of them."""
+def second_tries(folder):
+    """Names of tests that passed in a second try, and those that failed in one: it may come to tests that the first did not reach."""
     second = cases_in((folder / SECOND).glob("*.xml"))
-    return {name(case) for _, case in second} - {name(case) for _, case in second if is_failed(case)}
+    failed = [case for _, case in second if is_failed(case)]
+    return {name(case) for _, case in second} - set(map(name, failed)), failed
 
 
 def report(folder, explained, is_root=True):
@@ -49,7 +50,8 @@ def report(folder, explained, is_root=True):
     every = cases_in(folder.glob("*.xml"))
     cases = [(path, case) for path, case in every if is_root or not is_left_out(case)]
     first = [case for _, case in cases if is_failed(case)]
-    late = passed_by_themselves(folder)
+    late, failed_late = second_tries(folder)
+    first += [case for case in failed_late if name(case) not in set(map(name, first))]
     failed = [case for case in first if name(case) not in late]
     tell_slowest(cases)
     for case in first:

@@ -14,10 +14,10 @@ package actor Enforcer {
     private let policy: PolicyBoard
     private let handles: HandleTable
     private let attestor: Attestor
+    private let questions: ListenerQuestions
     private let proxy: LoopbackProxy
     private let reconsideration: Reconsideration
     private let logger: Logger
-    private let listenersChanged: @Sendable () -> Void
     /// Why listeners are reached by nobody, by cookie; said once each.
     private var refusedListeners: [UInt64: String] = [:]
     /// Cookies of listeners that connections may have reached as they are.
@@ -28,7 +28,7 @@ package actor Enforcer {
     private var droppedPlaces: [SPIFFEID: Int] = [:]
     private var addresses = KnownAddresses()
 
-    /// How long a policy, or a change of listeners, waits until it is known who listens.
+    /// How long a policy waits until it is known who listens.
     private static let patience = Limits.Wait.listeners
 
     /// - Parameter listenersChanged: called when a listener can be decided that could not in time.
@@ -39,7 +39,7 @@ package actor Enforcer {
     ) {
         self.reconsideration = reconsideration
         self.attestor = attestor
-        self.listenersChanged = listenersChanged
+        questions = ListenerQuestions(attestor, decided: listenersChanged)
         self.networks = networks
         self.kernel = kernel
         self.policy = policy
@@ -74,10 +74,11 @@ package actor Enforcer {
         try kernel.settleOutbound()
         // Beside the listeners, some of which may have to be found out first.
         async let lost = tellsApartAnew ? reconsideration.policyChanged(from: former) : 0
-        // What lost its right is cut, whatever comes of the listeners.
+        // What lost its right is cut, whatever comes of the listeners, and before anything waits for who they are.
+        let early = proxy.reevaluate()
         var failure: (any Error)?
         do { try await redecideListeners(patience: patience) } catch { failure = error }
-        let cut = await proxy.reevaluate() + lost
+        let cut = await early + proxy.reevaluate() + lost
         if let failure { throw failure }
         logger.info(
             "policy enforced",
@@ -99,16 +100,32 @@ package actor Enforcer {
         + "restart the program to serve without"
 
     /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
-    package func redecideListeners(patience: Duration = patience) async throws {
+    ///
+    /// What is known at once is in force at once, whoever else's long files have to be read first. Of what is not known within `patience`
+    /// either, news comes.
+    package func redecideListeners(patience: Duration = Limits.Wait.listenersAtHand) async throws {
+        let end = ContinuousClock.now + patience
+        while true {
+            let left = end - .now
+            if try await decideListeners(within: min(left, Limits.Wait.listenersAtHand)), left > .zero {
+                _ = await questions.decisions(on: kernel.listeners(), within: end - .now)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// - Returns: whether some are not decided yet.
+    private func decideListeners(within patience: Duration) async throws -> Bool {
         while true {
             let version = policy.current.version
-            let decisions = await ListenerDecisions.of(
-                kernel.listeners(), by: attestor, within: patience, decided: listenersChanged)
+            let decisions = await questions.decisions(on: kernel.listeners(), within: patience)
             await serveNamespaces(of: decisions)
             let namespaces = await networks.all
             // By a policy that is no longer in force: once more.
             guard version == policy.current.version else { continue }
-            return try apply(decisions, in: namespaces)
+            try apply(decisions, in: namespaces)
+            return decisions.areLate
         }
     }
 
@@ -141,20 +158,37 @@ package actor Enforcer {
         }
         var listening: [UInt64: ListeningWorkloads] = [:]
         var shares = PlaceShares()
+        var failure: KernelError?
         addresses.forget(allBut: Set(namespaces.map(\.cookie)))
         for namespace in namespaces {
-            let known = try addresses.addresses(of: namespace.cookie) { () throws(KernelError) in
-                try NamespaceAddresses.of(namespace)
+            let here = managed[namespace.cookie] ?? []
+            do throws(KernelError) {
+                listening[namespace.cookie] = try self.listening(here, in: namespace, &shares)
+            } catch {
+                // As it was, and all others as they are now.
+                listening[namespace.cookie] = current.listening[namespace.cookie]
+                failure = error
             }
-            listening[namespace.cookie] = ListeningWorkloads(
-                managed[namespace.cookie] ?? [], addresses: known,
-                isHosts: try namespace.belongsToInitialUserNamespace(), shares: &shares)
             listening[namespace.cookie]?.taken = taken[namespace.cookie] ?? []
         }
         tell(shares.dropped)
         policy.change { $0.listening = listening }
         cutUnprotected(managed.mapValues { $0.map(\.socket) }, in: namespaces)
         try kernel.setDestinations(policy.current.destinations, in: policy.current.localDestinations)
+        if let failure { throw failure }
+    }
+
+    /// Addresses are read where something managed listens, and nowhere else: whoever made a namespace may have given it any number.
+    private func listening(
+        _ managed: [(socket: ListeningSocket, workload: SPIFFEID)], in namespace: NetworkNamespace,
+        _ shares: inout PlaceShares,
+    ) throws(KernelError) -> ListeningWorkloads {
+        if managed.isEmpty { return ListeningWorkloads() }
+        let known = try addresses.addresses(of: namespace.cookie) { () throws(KernelError) in
+            try NamespaceAddresses.of(namespace)
+        }
+        return ListeningWorkloads(
+            managed, addresses: known, isHosts: try namespace.belongsToInitialUserNamespace(), shares: &shares)
     }
 
     /// Once a workload, until it is within its share again.

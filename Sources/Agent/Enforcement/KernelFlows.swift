@@ -129,11 +129,13 @@ package struct AgentRoutes: RoutePolicy {
     private let policy: PolicyBoard
     private let kernel: KernelSession
     private let handles: HandleTable
+    private let listeners: RecentListeners
 
     package init(kernel: KernelSession, policy: PolicyBoard, handles: HandleTable) {
         self.kernel = kernel
         self.policy = policy
         self.handles = handles
+        listeners = RecentListeners { kernel.listeners() }
     }
 
     package var revision: UInt64 { policy.revision }
@@ -171,14 +173,8 @@ package struct AgentRoutes: RoutePolicy {
     private func newListener(
         at destination: InternetEndpoint, network: UInt64, _ current: EnforcedPolicy,
     ) -> SPIFFEID? {
-        let candidates = [destination] + destination.wildcards
-        let sockets = kernel.listeners().filter { $0.network == network }
-        guard
-            let place = candidates.first(where: { candidate in sockets.contains { $0.endpoint == candidate } })
-        else { return nil }
-        let workloads = Set(
-            sockets.filter { $0.endpoint == place }
-                .map { workloadID(of: $0).flatMap(current.spiffeID(at:)) })
+        let sockets = listeners.sockets(atFirstOf: [destination] + destination.wildcards, network: network)
+        let workloads = Set(sockets.map { workloadID(of: $0).flatMap(current.spiffeID(at:)) })
         // Of several at one place all have to be the same workload's.
         return workloads.count == 1 ? workloads.first ?? nil : nil
     }

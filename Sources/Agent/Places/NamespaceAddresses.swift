@@ -1,6 +1,4 @@
 import Kernel
-import NIOCore
-import Proxy
 
 /// The addresses that the devices of one network namespace have.
 struct NamespaceAddresses: Sendable {
@@ -12,18 +10,8 @@ struct NamespaceAddresses: Sendable {
     }
 
     static func of(_ namespace: NetworkNamespace) throws(KernelError) -> NamespaceAddresses {
-        try namespace.run { () throws(KernelError) in try NamespaceAddresses(ofThread: ()) }
-    }
-
-    private init(ofThread: ()) throws(KernelError) {
-        let found: [NIONetworkDevice]
-        do { found = try System.enumerateDevices() } catch {
-            throw .addressesRefused(errno: (error as? IOError)?.errnoCode ?? 0)
-        }
-        devices = found.reduce(into: [:]) { devices, device in
-            guard let address = device.address?.ipAddress.flatMap(InternetAddress.init) else { return }
-            devices[device.interfaceIndex, default: []].insert(address)
-        }
+        NamespaceAddresses(
+            try namespace.addresses().reduce(into: [:]) { $0[Int($1.interface), default: []].insert($1.address) })
     }
 
     /// Where its own processes find it.

@@ -95,8 +95,6 @@ struct KernelNetwork: Network {
     }
 
     func links() throws -> [CUnsignedInt] {
-        try namespace.run {
-            Result { () throws(ProxyError) in try HostNetwork.linksOfThread() }
-        }.get()
+        Set(try namespace.addresses().filter { $0.address.isLinkLocal && !$0.address.isIPv4 }.map(\.interface)).sorted()
     }
 }

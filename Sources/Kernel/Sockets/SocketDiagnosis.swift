@@ -72,7 +72,7 @@ struct SocketDiagnosis: ~Copyable {
         try list(storagesOf: map, states: Self.establishedStates) { message in
             guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self),
                 isWanted(InternetEndpoint(source: socket.id, isIPv4: socket.idiag_family == UInt8(AF_INET))),
-                Self.storage(in: Self.attributes(of: message, after: MemoryLayout<inet_diag_msg>.size)) == nil
+                Self.storage(in: NetlinkAttributes(of: message, after: MemoryLayout<inet_diag_msg>.size)) == nil
             else { return }
             found.append(Found(family: socket.idiag_family, id: socket.id, flow: nil))
         }
@@ -155,16 +155,16 @@ struct SocketDiagnosis: ~Copyable {
 
     private static func read(_ message: UnsafePointer<nlmsghdr>) -> Found? {
         guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self),
-            let flow = flow(in: attributes(of: message, after: MemoryLayout<inet_diag_msg>.size))
+            let flow = flow(in: NetlinkAttributes(of: message, after: MemoryLayout<inet_diag_msg>.size))
         else { return nil }
         return Found(family: socket.idiag_family, id: socket.id, flow: flow)
     }
 
     private static func socket(_ message: UnsafePointer<nlmsghdr>) -> KernelSocket? {
         guard let socket = mnl_nlmsg_get_payload(message)?.loadUnaligned(as: inet_diag_msg.self) else { return nil }
-        let attributes = attributes(of: message, after: MemoryLayout<inet_diag_msg>.size)
+        let attributes = NetlinkAttributes(of: message, after: MemoryLayout<inet_diag_msg>.size)
         let isIPv4 = socket.idiag_family == UInt8(AF_INET)
-        let counters = attribute(Int(INET_DIAG_INFO), in: attributes)
+        let counters = attributes[Int(INET_DIAG_INFO)]
         return KernelSocket(
             source: InternetEndpoint(source: socket.id, isIPv4: isIPv4),
             destination: InternetEndpoint(destination: socket.id, isIPv4: isIPv4),
@@ -179,36 +179,16 @@ struct SocketDiagnosis: ~Copyable {
         counters.count >= offset + 8 ? counters.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
     }
 
-    private static func flow(in attributes: UnsafeRawBufferPointer) -> flow? {
+    private static func flow(in attributes: NetlinkAttributes) -> flow? {
         guard let value = storage(in: attributes), value.count >= MemoryLayout<kept_flow>.size else { return nil }
         return value.loadUnaligned(as: kept_flow.self).flow
     }
 
     /// What the socket carries in the map that was asked for.
-    private static func storage(in attributes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        attribute(Int(INET_DIAG_SK_BPF_STORAGES), in: attributes)
-            .flatMap { attribute(Int(SK_DIAG_BPF_STORAGE), in: $0) }
-            .flatMap { attribute(Int(SK_DIAG_BPF_STORAGE_MAP_VALUE), in: $0) }
-    }
-
-    private static func attributes(of message: UnsafePointer<nlmsghdr>, after header: Int) -> UnsafeRawBufferPointer {
-        let start = mnl_nlmsg_get_payload_offset(message, header)
-        let end = mnl_nlmsg_get_payload_tail(message)
-        guard let start, let end else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        return UnsafeRawBufferPointer(start: start, count: UnsafeRawPointer(end) - UnsafeRawPointer(start))
-    }
-
-    /// The payload of the first attribute of a type; its two high bits are flags.
-    private static func attribute(_ type: Int, in list: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        var offset = 0
-        while offset + 4 <= list.count {
-            let length = Int(list.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-            let found = Int(list.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & 0x3fff)
-            guard length >= 4, offset + length <= list.count else { return nil }
-            if found == type { return UnsafeRawBufferPointer(rebasing: list[(offset + 4)..<(offset + length)]) }
-            offset += (length + 3) & ~3
-        }
-        return nil
+    private static func storage(in attributes: NetlinkAttributes) -> UnsafeRawBufferPointer? {
+        attributes[Int(INET_DIAG_SK_BPF_STORAGES)]
+            .flatMap { NetlinkAttributes($0)[Int(SK_DIAG_BPF_STORAGE)] }
+            .flatMap { NetlinkAttributes($0)[Int(SK_DIAG_BPF_STORAGE_MAP_VALUE)] }
     }
 }
 

@@ -48,12 +48,7 @@ package struct HostNetwork: Network {
         return descriptor
     }
 
-    package func links() throws(ProxyError) -> [CUnsignedInt] { try Self.linksOfThread() }
-
-    /// Of the namespace the calling thread is in.
-    package static func linksOfThread() throws(ProxyError) -> [CUnsignedInt] {
-        try links(of: System.enumerateDevices)
-    }
+    package func links() throws(ProxyError) -> [CUnsignedInt] { try Self.links(of: System.enumerateDevices) }
 
     /// - Throws: where they cannot be told, which is not the same as that there are none.
     static func links(of enumerate: () throws -> [NIONetworkDevice]) throws(ProxyError) -> [CUnsignedInt] {

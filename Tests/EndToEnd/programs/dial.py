@@ -1,10 +1,14 @@
-"""Connects, says hello, and prints the answer: dial.py ADDRESS PORT."""
+"""Connects, says hello, and prints the answer: dial.py ADDRESS PORT. Exit code 3 where there is none."""
 
 import socket
 import sys
 
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as connection:
-    connection.sendall(b"hello")
-    answer = connection.recv(256)
+try:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as connection:
+        connection.sendall(b"hello")
+        answer = connection.recv(256)
+except OSError as failure:
+    print(failure, file=sys.stderr)
+    sys.exit(3)
 print(answer.decode(), end="")
-sys.exit(not answer)
+sys.exit(0 if answer else 3)

@@ -16,14 +16,19 @@ package struct ControlPlaneService: Service {
     private let certificate: ServerCertificate
     private let tokenKey: TokenSigningKey
     private let logger: Logger
+    private let housekeeping: Duration
 
     /// Opens keys and records; listens only in ``run()``.
     package init(configuration: ServerConfiguration, logger: Logger) throws {
         try self.init(state: ControlPlaneState(configuration: configuration), logger: logger)
     }
 
-    package init(state: ControlPlaneState, logger: Logger) throws {
+    /// - Parameter housekeeping: between two times that what has ended is forgotten.
+    package init(
+        state: ControlPlaneState, logger: Logger, housekeeping: Duration = Limits.Audit.checkpointInterval,
+    ) throws {
         self.state = state
+        self.housekeeping = housekeeping
         self.logger = logger
         certificate = try ServerCertificate(state: state, logger: logger)
         tokenKey = try TokenSigningKey.open(
@@ -40,7 +45,7 @@ package struct ControlPlaneService: Service {
             configuration: .init(
                 services: [
                     certificate, httpsListener(), try operatorListener(), state.hub, state.callers,
-                    Housekeeping(desk: AgentDesk(state: state), logger: logger),
+                    Housekeeping(desk: AgentDesk(state: state), logger: logger, interval: housekeeping),
                 ].map { .init(service: $0) },
                 logger: logger,
             ))
@@ -56,11 +61,12 @@ package struct ControlPlaneService: Service {
 
     private func httpsListener() -> any Service {
         let router = Router(context: ConnectionContext.self)
-        router.add(middleware: ProblemMiddleware())
+        router.add(middleware: ProblemMiddleware(now: state.now))
         AgentRoutes(desk: AgentDesk(state: state)).add(to: router)
         OAuthRoutes(state: state, records: OAuthRecords(state: state), key: tokenKey, issuer: issuer).add(to: router)
         let listen = state.configuration.listen
-        let door = ConnectionDoor(capacity: state.configuration.maximumConnections, logger: logger)
+        let door = ConnectionDoor(
+            capacity: state.configuration.maximumConnections, logger: logger, now: state.now)
         return Application(
             router: router,
             server: HTTPServerBuilder { [certificate, deadlines = state.configuration.deadlines] responder in
@@ -75,11 +81,11 @@ package struct ControlPlaneService: Service {
 
     private func operatorListener() throws -> any Service {
         let router = Router(context: ConnectionContext.self)
-        router.add(middleware: ProblemMiddleware())
+        router.add(middleware: ProblemMiddleware(now: state.now))
         OperatorRoutes(desk: OperatorDesk(state: state, issuer: issuer)).add(to: router)
         let socket = OperatorSocket(path: state.configuration.socket, group: state.configuration.socketGroup)
         try socket.prepare()
-        let door = ConnectionDoor(capacity: Limits.Slots.operators, logger: logger)
+        let door = ConnectionDoor(capacity: Limits.Slots.operators, logger: logger, now: state.now)
         return Application(
             router: router,
             server: HTTPServerBuilder { [deadlines = state.configuration.deadlines] responder in

@@ -1,5 +1,6 @@
 package import Foundation
 package import Issuer
+import Limits
 package import SPIFFE
 
 /// What every desk works with: the records, the keys, the clock.
@@ -16,10 +17,16 @@ package struct ControlPlaneState: Sendable {
     package let audit: AuditKeeper
     package let refusedEndpoints = RefusedEndpoints()
     package let now: @Sendable () -> Date
+    // Of all desks: who spends at one has spent.
+    let budgets = AgentBudgets()
+    /// Reports are decoded and looked through one at a time of each agent: what is long takes one core of the others' at most.
+    let reports = CallerTurns()
+    let strangers = RefusalBudget(perMinute: Limits.Refusals.strangersPerMinute)
 
     /// Opens what the data directory holds, or founds it.
     package init(
         configuration: ServerConfiguration, now: @escaping @Sendable () -> Date = { Date() },
+        uptime: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
     ) throws {
         let directory = configuration.dataDirectory
         try FileManager.default.createDirectory(
@@ -32,7 +39,7 @@ package struct ControlPlaneState: Sendable {
         registry = Registry(
             trustDomain: configuration.trustDomain, managedNetworks: configuration.managedNetworks)
         bundle = authority.bundle(sequence: 1)
-        hub = SnapshotHub()
+        hub = SnapshotHub(uptime: uptime)
         callers = OAuthBudgets(store: store, now: now)
         let auditKeys =
             configuration.audit.keyDirectory ?? directory.appending(path: "audit-keys", directoryHint: .isDirectory)

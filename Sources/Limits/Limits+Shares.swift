@@ -76,6 +76,10 @@ extension Limits {
         package static let issuesPerSecond = 100
         /// A host that starts asks for all of its identities.
         package static let issuesAtOnce = 8192
+        /// Streams that are opened. Each begins with everything, whole.
+        package static let streamsPerSecond = 1
+        /// The line breaks, and comes back, many times within a minute.
+        package static let streamsAtOnce = 20
         /// The longest an agent waits when it is told to.
         package static let longestWait = Duration.seconds(60)
     }

@@ -9,6 +9,8 @@ extension Limits {
         package static let messages = 16
         /// Of these in bytes, the newest counted, which is kept whatever its size.
         package static let heldBytes = 64 << 20
+        /// Of one agent at one time: one, and those of which neither end knows yet that they broke. The oldest ends for a new one.
+        package static let ofAgent = 4
         /// The longest silence on a stream.
         package static let heartbeat = Duration.seconds(5)
         /// At most between two tries of an agent to have a stream.
@@ -20,6 +22,7 @@ extension Limits {
         Limit("Stream.messageBytes", .bytes(Stream.messageBytes)),
         Limit("Stream.messages", .count(Stream.messages)),
         Limit("Stream.heldBytes", .bytes(Stream.heldBytes)),
+        Limit("Stream.ofAgent", .count(Stream.ofAgent)),
         Limit("Stream.heartbeat", .time(Stream.heartbeat)),
         Limit("Stream.longestRetry", .time(Stream.longestRetry)),
     ]

@@ -46,6 +46,8 @@ extension Limits {
         Limit("Log.textBytes", .bytes(Log.textBytes)),
         Limit("Log.patience", .time(Log.patience)),
         Limit("Log.closedPerMinute", .count(Log.closedPerMinute)),
+        Limit("Log.refusedPerMinute", .count(Log.refusedPerMinute)),
+        Limit("Log.refusalBytes", .bytes(Log.refusalBytes)),
         Limit("Log.loaderLines", .count(Log.loaderLines)),
         Limit("Log.answerBytes", .bytes(Log.answerBytes)),
     ]
@@ -174,6 +176,8 @@ extension Limits {
         Limit("Reports.endpointsAtOnce", .count(Reports.endpointsAtOnce)),
         Limit("Reports.issuesPerSecond", .count(Reports.issuesPerSecond)),
         Limit("Reports.issuesAtOnce", .count(Reports.issuesAtOnce)),
+        Limit("Reports.streamsPerSecond", .count(Reports.streamsPerSecond)),
+        Limit("Reports.streamsAtOnce", .count(Reports.streamsAtOnce)),
         Limit("Reports.longestWait", .time(Reports.longestWait)),
     ]
 }

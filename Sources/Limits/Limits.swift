@@ -77,6 +77,10 @@ package enum Limits {
         package static let patience = Duration.milliseconds(100)
         /// Lines a minute of connections that were closed to make room. Strangers make them as fast as they dial.
         package static let closedPerMinute = 6
+        /// The same of requests that were refused, of those that failed, and of client certificates that do not verify: of each.
+        package static let refusedPerMinute = 60
+        /// Of such a line, and of the path in it. A stranger chooses what it says.
+        package static let refusalBytes = 512
         /// Lines of what the kernel's loader says that are kept. The end tells why.
         package static let loaderLines = 40
         /// An answer that is not of this protocol, in an error.

@@ -191,9 +191,9 @@ import Workloads
             ]
             .joined(separator: "---\n"), file: "test.yaml")
         try store.database.write { database in
-            #expect(try registry.withdrawn(in: database) == [deleted])
+            #expect(try registry.known([deleted, templated], toGroup: "weather", in: database) == [deleted])
             _ = try registry.apply(both, by: "tester", now: now, in: database)
-            #expect(try registry.withdrawn(in: database).isEmpty)
+            #expect(try registry.known([deleted], toGroup: "other", in: database).isEmpty)
             let before = IssueTime(seconds: since / 1000)
             #expect(try registry.objection(to: deleted, issuedAt: before, in: database) != nil)
             #expect(try registry.objection(to: deleted, issuedAt: before.next, in: database) == nil)

@@ -3,6 +3,7 @@ import ControlPlaneAPI
 import Crypto
 import Foundation
 import Glibc
+import Limits
 import Logging
 import SPIFFE
 import ServiceLifecycle
@@ -35,6 +36,8 @@ struct TestControlPlane: Sendable {
     static func serve(
         in directory: URL, clock: TestClock = TestClock(), hostNames: [String] = ["127.0.0.1"],
         adjusting adjust: @Sendable (inout ServerConfiguration) -> Void = { _ in },
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+        housekeeping: Duration = Limits.Audit.checkpointInterval,
         _ body: @Sendable (TestControlPlane) async throws -> Void,
     ) async throws {
         let socket = directory.appending(path: "operator.sock").path
@@ -47,9 +50,9 @@ struct TestControlPlane: Sendable {
             svidLifetime: .seconds(120),
         )
         adjust(&configuration)
-        let state = try ControlPlaneState(configuration: configuration, now: { clock.now })
-        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        let service = try ControlPlaneService(state: state, logger: logger)
+        let state = try ControlPlaneState(
+            configuration: configuration, now: { clock.now }, uptime: { clock.uptime })
+        let service = try ControlPlaneService(state: state, logger: logger, housekeeping: housekeeping)
         let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: logger))
         try await withThrowingTaskGroup { tasks in
             tasks.addTask { try await group.run() }
@@ -92,9 +95,7 @@ struct TestControlPlane: Sendable {
     func withClient<Value: Sendable>(
         as identity: X509SVID? = nil, _ body: (ControlPlaneClient) async throws -> Value,
     ) async throws -> Value {
-        let client = try ControlPlaneClient(
-            address: address, trust: .caPEM(caPEM), identity: identity,
-            logger: Logger(label: "client", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let client = try client(as: identity)
         do {
             let value = try await body(client)
             await client.shutdown()
@@ -103,6 +104,13 @@ struct TestControlPlane: Sendable {
             await client.shutdown()
             throw error
         }
+    }
+
+    /// The caller's to shut down.
+    func client(as identity: X509SVID?) throws -> ControlPlaneClient {
+        try ControlPlaneClient(
+            address: address, trust: .caPEM(caPEM), identity: identity,
+            logger: Logger(label: "client", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
     /// A new agent of a group, by a join token of its own.
@@ -149,6 +157,9 @@ final class TestClock: Sendable {
     private let stoppedAt = Mutex<Date?>(nil)
 
     var now: Date { (stoppedAt.withLock { $0 } ?? Date()).addingTimeInterval(offset.withLock { $0 }) }
+
+    /// What no operator sets.
+    var uptime: ContinuousClock.Instant { .now + .seconds(offset.withLock { $0 }) }
 
     /// From here on it goes by ``advance(by:)`` alone.
     func stop() { stoppedAt.withLock { $0 = Date() } }

@@ -26,10 +26,9 @@ extension AgentDesk {
         let told = state.refusedEndpoints
         let (refused, contested, hasChanged) = try await state.store.write(for: agent.id) { database in
             // A workload deleted a moment ago still listens; its address stays known so that nobody calls it bare.
-            let withdrawn = try state.registry.withdrawn(in: database)
-            let own = try state.registry.identities(ofGroup: agent.group, in: database)
+            let known = try state.registry.known(judged.workloads, toGroup: agent.group, in: database)
             let before = try state.registry.endpointsRevision(in: database)
-            var intake = EndpointIntake(agent: agent) { withdrawn.contains($0) || own.contains($0) }
+            var intake = EndpointIntake(agent: agent, isKnown: known.contains)
             try intake.take(judged, in: database)
             try AuditChain.append(
                 intake.findings.filter { told.shouldTell($0.kind, of: agent.id, at: now) }.map {
@@ -71,15 +70,31 @@ extension AgentDesk {
     ) async throws(ControlPlaneRefusal) -> AuditReceipt {
         let now = state.now()
         return try await state.store.write(for: agent.id) { database in
-            let withdrawn = try state.registry.withdrawn(in: database)
-            let own = try state.registry.identities(ofGroup: agent.group, in: database)
-            var intake = AuditIntake(agent: agent, now: now) { withdrawn.contains($0) || own.contains($0) }
+            let named = Set(report.events.compactMap(\.event.spiffeID))
+            let known = try state.registry.known(named, toGroup: agent.group, in: database)
+            var intake = AuditIntake(agent: agent, now: now, isOwn: known.contains)
             intake.position = try AuditIntake.Position(of: agent, in: database)
             let entries = try intake.take(report)
             try AuditChain.append(entries, to: database)
             try intake.position?.store(for: agent, in: database)
             return AuditReceipt(next: intake.position?.next ?? report.end)
         }
+    }
+
+    /// Somebody opens streams as this agent without end, or several do: the audit is told once an hour.
+    func tellStreamsEnded(of agent: AgentDirectory.Agent) async {
+        let now = state.now()
+        guard state.refusedEndpoints.shouldTell("stream.ended", of: agent.id, at: now) else { return }
+        let entry = AuditChain.Entry(
+            time: now, type: "stream.ended",
+            details: [
+                "agent": .string("\(agent.id)"),
+                "reason": .string(
+                    "it opened more streams than the \(Limits.Stream.ofAgent) that an agent may have; its oldest ones ended"
+                ),
+            ])
+        // Best effort: what ended has ended.
+        try? await state.store.write(for: agent.id) { try AuditChain.append([entry], to: $0) }
     }
 
     /// What belongs to credentials that have run out ends with them; agents that have their whole share again are forgotten.

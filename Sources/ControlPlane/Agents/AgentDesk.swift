@@ -9,10 +9,7 @@ import X509
 /// What agents ask for. Every answer that gives a credential is in the audit before it leaves.
 package struct AgentDesk: Sendable {
     let state: ControlPlaneState
-    let budgets = AgentBudgets()
-    /// Reports are decoded and looked through one at a time of each agent: what is long takes one core of the others' at most.
-    let reports = CallerTurns()
-    private let strangers = RefusalBudget(perMinute: Limits.Refusals.strangersPerMinute)
+    var budgets: AgentBudgets { state.budgets }
 
     package init(state: ControlPlaneState) {
         self.state = state
@@ -24,7 +21,7 @@ package struct AgentDesk: Sendable {
             return try await admit(request)
         } catch {
             // Whoever has no token must not be able to fill the disk with refusals; beyond some they are a number.
-            let verdict = strangers.take(at: state.now())
+            let verdict = state.strangers.take(at: state.now())
             guard verdict.isTold else { throw error }
             if verdict.untold > 0 {
                 await append(.untold("agent.refused", verdict.untold, at: state.now()), of: nil)

@@ -34,7 +34,7 @@ struct AgentRoutes: Sendable {
             guard let peer = try await Peer.onConnection(context.channel) else {
                 throw ControlPlaneRefusal.certificateMissing
             }
-            let agent = try await desk.agent(peer)
+            let agent = try await agent(context, spending: [.streams: 1])
             return SnapshotStream(state: desk.state, desk: desk, peer: peer, agent: agent, body: request.body)
                 .response()
         }
@@ -68,7 +68,7 @@ struct AgentRoutes: Sendable {
         let agent = try await agent(context, spending: amounts)
         let bytes = try await request.bytes()
         desk.budgets.spend(bytes: bytes.count, of: agent.id, at: desk.state.now())
-        return try await desk.reports.take(agent.id) {
+        return try await desk.state.reports.take(agent.id) {
             try await work(Request.decode(type, from: bytes), agent)
         }
     }

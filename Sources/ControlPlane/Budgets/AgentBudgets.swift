@@ -7,7 +7,7 @@ import Synchronization
 final class AgentBudgets: Sendable {
     /// What is spent, and comes back with time.
     enum Kind: CaseIterable {
-        case requests, bytes, endpoints, issues
+        case requests, bytes, endpoints, issues, streams
 
         var perSecond: Double {
             switch self {
@@ -15,6 +15,7 @@ final class AgentBudgets: Sendable {
             case .bytes: Double(Limits.Reports.bytesPerSecond)
             case .endpoints: Double(Limits.Reports.endpointsPerSecond)
             case .issues: Double(Limits.Reports.issuesPerSecond)
+            case .streams: Double(Limits.Reports.streamsPerSecond)
             }
         }
 
@@ -24,6 +25,7 @@ final class AgentBudgets: Sendable {
             case .bytes: Double(Limits.Reports.bytesAtOnce)
             case .endpoints: Double(Limits.Reports.endpointsAtOnce)
             case .issues: Double(Limits.Reports.issuesAtOnce)
+            case .streams: Double(Limits.Reports.streamsAtOnce)
             }
         }
     }

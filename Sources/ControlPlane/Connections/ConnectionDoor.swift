@@ -57,10 +57,15 @@ final class ConnectionDoor: Sendable {
     private let logger: Logger
     /// Of log lines: strangers can make us close connections as fast as they open them.
     private let lines = RefusalBudget(perMinute: Limits.Log.closedPerMinute)
+    /// Of certificates that do not verify, which anybody can make.
+    private let certificates = RefusalBudget(perMinute: Limits.Log.refusedPerMinute)
+    /// Of the log.
+    private let now: @Sendable () -> Date
 
-    init(capacity: Int, logger: Logger) {
+    init(capacity: Int, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }) {
         state = Mutex(State(shares: SlotShares(capacity: capacity, isGuest: \.isGuest)))
         self.logger = logger
+        self.now = now
     }
 
     /// - Parameter cut: closes the connection at once; called at most once, on any thread.
@@ -120,8 +125,13 @@ final class ConnectionDoor: Sendable {
     var countOfStrangers: Int { state.withLock { $0.shares.countOfStrangers } }
 
     private func tell(_ message: String) {
-        let verdict = lines.take(at: .now)
-        guard verdict.isTold else { return }
-        logger.warning("\(message)", metadata: verdict.untold > 0 ? ["untold": "\(verdict.untold)"] : [:])
+        guard let metadata = lines.line(at: now()) else { return }
+        logger.warning("\(message)", metadata: metadata)
+    }
+
+    func tell(refusedCertificate error: SVIDError) {
+        guard let metadata = certificates.line(at: now()) else { return }
+        let text = "\(error)".cut(toJSONBytes: Limits.Log.refusalBytes)
+        logger.info("a client certificate was refused: \(text)", metadata: metadata)
     }
 }

@@ -36,7 +36,7 @@ struct GuardedChannel: HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         channel.eventLoop.makeCompletedFuture { try admit(channel) }.flatMap { [self] ticket in
             // On the channel's event loop, in one go: nothing is read in between.
-            channel.eventLoop.makeCompletedFuture { try addGuard(to: channel, ticket, logger) }
+            channel.eventLoop.makeCompletedFuture { try addGuard(to: channel, ticket) }
                 .flatMap { watch in
                     http.setup(channel: channel, logger: logger).flatMapThrowing { value in
                         let operations = channel.pipeline.syncOperations
@@ -73,7 +73,7 @@ struct GuardedChannel: HTTPChannelHandler {
     }
 
     private func addGuard(
-        to channel: any Channel, _ ticket: ConnectionDoor.Ticket, _ logger: Logger,
+        to channel: any Channel, _ ticket: ConnectionDoor.Ticket,
     ) throws -> NIOLoopBound<ConnectionGuard> {
         let operations = channel.pipeline.syncOperations
         let watch = ConnectionGuard(
@@ -84,7 +84,7 @@ struct GuardedChannel: HTTPChannelHandler {
         try operations.addHandler(ConnectionGuard.Front { [door] in door.heard(ticket) })
         let verified = VerifiedID()
         if let certificate {
-            try operations.addHandler(Self.tls(certificate, channel, verified, logger))
+            try operations.addHandler(Self.tls(certificate, channel, verified, door))
         } else {
             watch.isProven = true
         }
@@ -110,14 +110,15 @@ struct GuardedChannel: HTTPChannelHandler {
     }
 
     private static func tls(
-        _ certificate: ServerCertificate, _ channel: any Channel, _ verified: VerifiedID, _ logger: Logger,
+        _ certificate: ServerCertificate, _ channel: any Channel, _ verified: VerifiedID,
+        _ door: ConnectionDoor,
     ) -> NIOSSLServerHandler {
         let (verifier, verifications) = (certificate.verifier, certificate.verifications)
         return NIOSSLServerHandler(
             context: certificate.context(),
             customVerificationCallbackWithMetadata: { presented, verdict in
                 verifications.verify(presented, by: verifier, at: { Date() }, isWanted: { channel.isActive }) {
-                    verdict.succeed(Self.answer(to: presented, $0, verified, logger))
+                    verdict.succeed(Self.answer(to: presented, $0, verified, door))
                 }
             },
         )
@@ -125,7 +126,7 @@ struct GuardedChannel: HTTPChannelHandler {
 
     private static func answer(
         to presented: [NIOSSLCertificate], _ outcome: Result<VerifiedPeer, SVIDError>, _ verified: VerifiedID,
-        _ logger: Logger,
+        _ door: ConnectionDoor,
     ) -> NIOSSLVerificationResultWithMetadata {
         switch outcome {
         case .success(let peer):
@@ -133,7 +134,7 @@ struct GuardedChannel: HTTPChannelHandler {
             return .certificateVerified(VerificationMetadata(ValidatedCertificateChain(presented)))
         case .failure(let error):
             // Fail closed: a certificate that does not verify is worse than none.
-            logger.info("a client certificate was refused: \(error)")
+            door.tell(refusedCertificate: error)
             return .failed
         }
     }

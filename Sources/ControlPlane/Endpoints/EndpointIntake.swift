@@ -20,6 +20,9 @@ struct JudgedReport: Sendable {
         added = report.added.map { ($0, ruling($0)) }
         removed = report.removed.map { (try? ruling($0).get()) ?? $0 }
     }
+
+    /// Who is said to listen where that is allowed.
+    var workloads: Set<SPIFFEID> { Set(added.compactMap { try? $0.ruling.get().workload }) }
 }
 
 /// Takes one piece of an agent's report: what is in order; the rest is dropped, each with its reason, and hinders nothing else.

@@ -125,9 +125,9 @@ enum Issuances {
     }
 
     static func withdrawnThrough(_ id: SPIFFEID, in database: Database) throws -> IssueTime? {
-        try Int64.fetchOne(
-            database, sql: "SELECT withdrawn_through FROM issuances WHERE spiffe_id = ?", arguments: [id.description]
-        ).map(IssueTime.init(seconds:))
+        let statement = try database.cachedStatement(
+            sql: "SELECT withdrawn_through FROM issuances WHERE spiffe_id = ?")
+        return try Int64.fetchOne(statement, arguments: [id.description]).map(IssueTime.init(seconds:))
     }
 
     private static let margin = Limits.SVID.backdating / .seconds(1)

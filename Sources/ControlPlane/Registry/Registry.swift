@@ -234,10 +234,15 @@ extension Registry {
         return endpoints
     }
 
-    /// IDs that nobody has any more, while something of theirs may not have run out.
-    package func withdrawn(in database: Database) throws -> Set<SPIFFEID> {
+    /// Of these IDs those that the agents of this group have, and those that nobody has any more while something of theirs may not
+    /// have run out. Looked up one by one: how many there are besides costs nobody anything.
+    func known(_ ids: Set<SPIFFEID>, toGroup group: String, in database: Database) throws -> Set<SPIFFEID> {
         let content = try content(in: database)
-        return Set(try Issuances.withdrawals(in: database).map(\.spiffeID).filter { !content.gives($0) })
+        let own = content.given(toGroup: group)
+        return try ids.filter { id in
+            if own.contains(id) { return true }
+            return try Issuances.withdrawnThrough(id, in: database) != nil && !content.gives(id)
+        }
     }
 
     /// Why a credential of this ID is not taken; nil: it is.

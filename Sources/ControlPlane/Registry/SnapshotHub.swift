@@ -13,6 +13,8 @@ package actor SnapshotHub: Service {
     }
 
     private var streams: [Int: Stream] = [:]
+    /// In the order they were opened.
+    private var ofAgent: [SPIFFEID: [Int]] = [:]
     private var opened = 0
     private let heartbeat: Duration
     private let clock = ContinuousClock()
@@ -21,19 +23,27 @@ package actor SnapshotHub: Service {
     private var isWakingPlanned = false
     /// When agents that are away closed their last stream; of those that have had none, when this server started.
     private var left: [SPIFFEID: ContinuousClock.Instant] = [:]
-    private let started = ContinuousClock.now
+    private let started: ContinuousClock.Instant
+    private let uptime: @Sendable () -> ContinuousClock.Instant
 
-    /// - Parameter heartbeat: the longest silence on a stream.
-    package init(heartbeat: Duration = Limits.Stream.heartbeat) {
+    /// - Parameters:
+    ///   - heartbeat: the longest silence on a stream.
+    ///   - uptime: by which it is told how long an agent is away.
+    package init(
+        heartbeat: Duration = Limits.Stream.heartbeat,
+        uptime: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
+    ) {
         self.heartbeat = heartbeat
+        self.uptime = uptime
+        started = uptime()
     }
 
     /// Agents that hold a stream now.
-    package var connected: Set<SPIFFEID> { Set(streams.values.map(\.agent)) }
+    package var connected: Set<SPIFFEID> { Set(ofAgent.keys) }
 
     /// - Returns: who is connected, or was so long ago at most.
     package func present(within absence: Duration) -> Presence {
-        let now = clock.now
+        let now = uptime()
         return Presence(
             connected: connected.union(left.filter { now - $0.value <= absence }.keys),
             isYoung: now - started <= absence)
@@ -54,19 +64,25 @@ package actor SnapshotHub: Service {
         package let sequence: AsyncStream<Void>
         /// Ends the sequence, which takes the agent off the list of the connected.
         package let end: @Sendable () -> Void
+        /// The agent's oldest stream ended for this one.
+        package let hasEndedOlder: Bool
     }
 
-    /// A stream of this agent begins. It may have several, as when a connection broke and neither end knows yet.
+    /// A stream of this agent begins. It may have a few, as when a connection broke and neither end knows yet: the newest stay.
     package func open(for agent: SPIFFEID) -> Wakings {
         let (wakings, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         opened += 1
         let number = opened
         streams[number] = Stream(agent: agent, wake: wake)
+        let numbers = ofAgent[agent, default: []] + [number]
+        let older = numbers.dropLast(Limits.Stream.ofAgent)
+        for number in older { streams.removeValue(forKey: number)?.wake.finish() }
+        ofAgent[agent] = Array(numbers.dropFirst(older.count))
         wake.onTermination = { [weak self] _ in
             Task { await self?.forget(number) }
         }
         wake.yield()
-        return Wakings(sequence: wakings, end: { wake.finish() })
+        return Wakings(sequence: wakings, end: { wake.finish() }, hasEndedOlder: !older.isEmpty)
     }
 
     /// Something changed: the first time at once, then with all that changes meanwhile.
@@ -108,7 +124,11 @@ package actor SnapshotHub: Service {
 
     private func forget(_ number: Int) {
         guard let agent = streams.removeValue(forKey: number)?.agent else { return }
-        left = left.filter { clock.now - $0.value <= Limits.Endpoints.absence }
-        if !connected.contains(agent) { left[agent] = clock.now }
+        ofAgent[agent]?.removeAll { $0 == number }
+        guard ofAgent[agent]?.isEmpty == true else { return }
+        ofAgent[agent] = nil
+        let now = uptime()
+        left = left.filter { now - $0.value <= Limits.Endpoints.absence }
+        left[agent] = now
     }
 }

@@ -25,6 +25,7 @@ struct SnapshotStream: Sendable {
             body: ResponseBody { writer in
                 let wakings = await state.hub.open(for: agent.id)
                 defer { wakings.end() }
+                if wakings.hasEndedOlder { await desk.tellStreamsEnded(of: agent) }
                 try await body.consumeWithInboundCloseHandler { _ in
                     try await send(on: wakings, to: &writer)
                 } onInboundClosed: {

@@ -1,4 +1,3 @@
-import Limits
 import Logging
 import ServiceLifecycle
 
@@ -6,7 +5,7 @@ import ServiceLifecycle
 struct Housekeeping: Service {
     let desk: AgentDesk
     let logger: Logger
-    let interval = Limits.Audit.checkpointInterval
+    let interval: Duration
 
     func run() async throws {
         await keepAudit()

@@ -20,6 +20,7 @@ enum StoreSchema {
         migrator.registerMigration("agents' issuances", migrate: agentIssuances)
         migrator.registerMigration("audit floor's fault", migrate: auditFloorFault)
         migrator.registerMigration("tokens' groups", migrate: tokenGroups)
+        migrator.registerMigration("withdrawals apart", migrate: withdrawalsApart)
         return migrator
     }
 
@@ -263,6 +264,17 @@ enum StoreSchema {
                 UPDATE oauth_tokens SET agent_group =
                     coalesce((SELECT agent_group FROM issuances WHERE spiffe_id = client_id), '');
                 CREATE INDEX oauth_tokens_by_group ON oauth_tokens (agent_group, expires_at);
+                """)
+    }
+
+    /// What is withdrawn stays for long: who looks for what has run out does not walk over it, nor the other way round.
+    private static func withdrawalsApart(_ database: Database) throws {
+        try database.execute(
+            sql: """
+                DROP INDEX issuances_by_end;
+                CREATE INDEX issuances_to_end ON issuances (ends_at) WHERE withdrawn_through IS NULL;
+                CREATE INDEX withdrawals_to_end ON issuances (withdrawn_until) WHERE withdrawn_until IS NOT NULL;
+                CREATE INDEX withdrawals ON issuances (spiffe_id, withdrawn_through) WHERE withdrawn_through IS NOT NULL;
                 """)
     }
 

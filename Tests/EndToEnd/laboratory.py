@@ -70,8 +70,10 @@ class Laboratory:
 
     def served_outside(self):
         """What agents said of serving the network namespace that is around the laboratory: nothing."""
-        with socket.socket() as outside:
-            cookie = struct.unpack("=Q", outside.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+        return self.told_of_network(cookie())
+
+    def told_of_network(self, cookie):
+        """Lines of the agents' logs."""
         told = re.compile(rf"netns_cookie=\W?{cookie}\b")
         return [line for log in self.folder.glob("agent-*.log") for line in log.read_text(errors="replace").splitlines() if told.search(line)]
 
@@ -91,6 +93,12 @@ class Laboratory:
         thread.join(60 * PATIENCE)
         assert result, "the work in the other network failed; its exception is above"
         return result[0]
+
+
+def cookie():
+    """Of the network namespace that the calling thread is in."""
+    with socket.socket() as made:
+        return struct.unpack("=Q", made.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
 
 
 def tail(path, lines=15):

@@ -110,13 +110,16 @@ def test_the_bundle_document_holds_public_keys_only(server):
 def test_private_keys_are_the_servers_users_alone(server):
     import os
     import stat
+    found = set()
     for root, _, files in os.walk(server.data):
         assert stat.S_IMODE(os.stat(root).st_mode) & 0o077 == 0, root
         for name in files:
             path = os.path.join(root, name)
             with open(path, "rb") as content:
                 if b"PRIVATE KEY" in content.read():
+                    found.add(name)
                     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, path
+    assert len(found) >= 4, found
 
 
 def test_a_restart_keeps_authorities_and_agents(server, agent):

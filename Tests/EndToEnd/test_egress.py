@@ -56,7 +56,16 @@ def test_a_connection_waits_for_a_listener_that_is_not_known_yet(scene):
     script = scene.script("careful.py")
     scene.serve()
     scene.apply(confined(script))
-    assert scene.identity_of(PYTHON, script) == "confined"
+    scene.lab.shell("lab_stop server8100")
+    eventually(lambda: scene.lab.shell(f"lab_endpoint {B} 8100", check=False).returncode, "the listener to be forgotten")
+    unknown = lambda: scene.lab.json("status", "--agent")["kernel"]["unknownPlaces"]
+    before = unknown()
+    scene.lab.shell(f"lab_start early a a/apps $(lab_as {USER}) {PYTHON} {script} {B} 8100")
+    eventually(lambda: unknown() > before, "the connection to be held")
+    scene.lab.shell(scene.commands[8100])
+    log = scene.lab.folder / "early.log"
+    eventually(lambda: log.read_text() == "echo hello", "the answer of who listened after it was dialled")
+    assert scene.inbound(8100)[-1]["peer"] == DOMAIN + "confined"
 
 
 def test_a_process_whose_manifest_is_deleted_reaches_no_workload_as_nobody(scene):

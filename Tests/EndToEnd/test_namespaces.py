@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from laboratory import PATIENCE, eventually
+from laboratory import PATIENCE, cookie, eventually
 from test_identity import B, PORT as SERVER_PORT, PYTHON, USER, Scene, identity
 
 PORT = 8200
@@ -50,6 +50,11 @@ class Container:
     def run(self, *command):
         process = self.start(*command)
         return process.communicate(timeout=60 * PATIENCE)[0]
+
+    @property
+    def link(self):
+        """What it is called in /proc/PID/ns/net of whoever is in it."""
+        return f"net:[{os.stat(f'/run/netns/{self.name}').st_ino}]"
 
     def listens(self, port):
         return f":{port}" in subprocess.run(
@@ -134,7 +139,8 @@ def test_fifty_namespaces_come_and_go_while_calls_go_on(lab, scene):
     server, client = scene.script("inner_server.py", "echo.py"), scene.script("inner_client.py")
     scene.apply(
         identity("inner-server", {"process:uid": USER, "process:cmdline": f"{PYTHON} {server}"}),
-        identity("inner-client", {"process:uid": USER, "process:cmdline": f"{PYTHON} {client}"}),
+        # Whatever it says.
+        identity("inner-client", {"process:uid": USER, "process:cmdline": f"{PYTHON} {client}*"}),
     )
     lab.call()
     before, inbound = open_files(lab), len(inbound_at(lab, f":{PORT}"))
@@ -145,10 +151,13 @@ def test_fifty_namespaces_come_and_go_while_calls_go_on(lab, scene):
         serve(container, server)
         # The same loopback address and port in each: another server in each.
         assert answers(container, client, "127.0.0.1", PORT)
+        assert container.run(PYTHON, client, "127.0.0.1", PORT, "where") == container.link
         if number % 10 == 5:
             lab.call()  # The host's own traffic goes on.
         if len(live) > 5:
             live.pop(0).end()
+    # What is served is told: that is how a laboratory knows that nothing around it is.
+    assert any("served" in line for line in lab.told_of_network(lab.inside(f"c{COUNT - 1}", cookie)))
     for container in live:
         container.end()
     eventually(lambda: served(lab) == 1, "all of them to be given up", seconds=30)

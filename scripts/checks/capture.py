@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Says whether a packet capture holds TLS 1.3 and nothing else.
 
-usage: capture.py FILE.pcap [--stream ADDRESS:PORT] [--silence]
+usage: capture.py FILE.pcap [--stream ADDRESS:PORT]
 
 Puts the TCP streams of the capture (Ethernet, IPv4 and IPv6) together and reads each from its SYN on as TLS records
 (RFC 8446, section 5.1). Every server's hello has to choose 1.3 (supported_versions 0x0304). None of the words that a bare
 exchange would show may occur anywhere in the capture. --stream: at that address a server has to have said hello.
---silence: it may also hold no TLS at all.
 Exit code 0 where all of that holds, 1 with the reasons where not.
 """
 
@@ -120,7 +119,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
     parser.add_argument("--stream", help="ADDRESS:PORT that has to have been spoken to")
-    parser.add_argument("--silence", action="store_true", help="a capture without TLS will do")
     options = parser.parse_args()
     faults, directions, count = [], collections.defaultdict(Direction), 0
     with open(options.file, "rb") as file:
@@ -145,7 +143,7 @@ def main():
             spoken.add(f"{ends[0]}:{ends[1]}")
     if options.stream and options.stream not in spoken:
         faults.append(f"no TLS stream to {options.stream}; there are {', '.join(sorted(spoken)) or 'none'}")
-    if not count and not options.silence:
+    if not count:
         faults.append("no TLS record at all")
     for fault in faults:
         print(f"capture: {fault}", file=sys.stderr)

@@ -1,11 +1,11 @@
-"""Connects, says hello, and prints the answer: dial.py ADDRESS PORT. Exit code 3 where there is none."""
+"""Connects, says hello, and prints the answer: dial.py ADDRESS PORT [WORDS]. Exit code 3 where there is none."""
 
 import socket
 import sys
 
 try:
     with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as connection:
-        connection.sendall(b"hello")
+        connection.sendall(" ".join(sys.argv[3:] or ["hello"]).encode())
         answer = connection.recv(256)
 except OSError as failure:
     print(failure, file=sys.stderr)

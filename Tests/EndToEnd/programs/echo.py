@@ -1,12 +1,14 @@
-"""Answers each connection's first words with the same: echo.py PORT."""
+"""Answers each connection's first words with the same: echo.py PORT; "where" with the network namespace it is in."""
 
+import os
 import socketserver
 import sys
 
 
 class Echo(socketserver.BaseRequestHandler):
     def handle(self):
-        self.request.sendall(b"echo " + self.request.recv(256))
+        words = self.request.recv(256)
+        self.request.sendall(os.readlink("/proc/self/ns/net").encode() if words == b"where" else b"echo " + words)
 
 
 class Server(socketserver.ThreadingTCPServer):

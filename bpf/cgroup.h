@@ -15,19 +15,39 @@ static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
 	return BPF_CORE_READ(node, parent);
 }
 
-/* Whether a folder is the one the agent is attached to, or below it. */
+/* Whoever owns a folder may make folders in folders. */
+#define SCOPE_DEPTH 1024
+
+struct ascent {
+	struct kernfs_node *node;
+	__u64 scope;
+	bool arrived;
+};
+
+static long ascend(__u32 index, struct ascent *ascent)
+{
+	struct kernfs_node *node = ascent->node;
+
+	if (BPF_CORE_READ(node, id) == ascent->scope) {
+		ascent->arrived = true;
+		return 1;
+	}
+	ascent->node = parent_of(node);
+	return !ascent->node;
+}
+
+/* Whether a folder is the one the agent is attached to, or below it. One so deep
+ * that it is not known counts as below: what listens there would be served bare. */
 static __always_inline bool is_below_scope(struct kernfs_node *node)
 {
 	struct agent_settings *agent = settings();
+	struct ascent ascent = { .node = node };
 
-	if (!agent)
+	if (!agent || !node)
 		return false;
-	for (__u32 depth = 0; depth < CGROUP_DEPTH && node; depth++) {
-		if (BPF_CORE_READ(node, id) == agent->cgroup_id)
-			return true;
-		node = parent_of(node);
-	}
-	return false;
+	ascent.scope = agent->cgroup_id;
+	bpf_loop(SCOPE_DEPTH, ascend, &ascent, 0);
+	return ascent.arrived || ascent.node;
 }
 
 struct cgroup_walk {

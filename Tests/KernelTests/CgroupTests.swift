@@ -77,6 +77,30 @@ extension KernelSessionTests {
             }
         }
 
+        /// What a walk from the leaf does not come to is not the unit: in the midst of it somebody's own folders begin.
+        @Test func `a unit below which folders are too deep is not asked by its name`() throws {
+            try Room.with { room in
+                let folders = ["plain", "trusted.service"] + Array(repeating: "f", count: 21)
+                let cgroups = try folders.indices.map { try room.makeCgroup(folders[...$0].joined(separator: "/")) }
+                let workload = try room.start("agent.py")
+                if let last = cgroups.last { try room.admit(workload, to: last) }
+                try room.install(Selector(conditions: [.systemdUnit: Condition(anyOf: [.text("trusted.service")])]))
+                #expect(try room.identity(workload) == .none)
+            }
+        }
+
+        @Test func `however deep its folder, a listener in scope has a record`() throws {
+            try Room.with { room in
+                let folders = Array(repeating: "f", count: 40)
+                let cgroups = try folders.indices.map { try room.makeCgroup(folders[...$0].joined(separator: "/")) }
+                let workload = try room.start("server.py")
+                if let last = cgroups.last { try room.admit(workload, to: last) }
+                try room.install(Selector(commandLines: [["python3", "server.py"]]))
+                #expect(try workload.run("listen 0.0.0.0 9000") == "listening")
+                #expect(room.kernel.listeners().map(\.identity) == [Room.identity])
+            }
+        }
+
         @Test func `a cgroup of the same name as one that is gone is decided for itself`() throws {
             try Room.with { room in
                 let workload = try room.start("agent.py")

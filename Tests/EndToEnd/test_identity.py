@@ -125,11 +125,13 @@ class Scene:
         return [detail for detail in details if detail.get("connection", "").endswith(f">{B}:{port}")]
 
     def leave(self):
-        for port in self.ports:
-            self.lab.shell(f"lab_stop server{port}")
-        for name in self.applied:
-            self.lab.tidemark("delete", "workloadidentity", name)
-        shutil.rmtree(self.folder)
+        try:
+            for port in self.ports:
+                self.lab.shell(f"lab_stop server{port}")
+            for name in self.applied:
+                self.lab.tidemark("delete", "workloadidentity", name)
+        finally:
+            shutil.rmtree(self.folder)
 
 
 @pytest.fixture

@@ -10,9 +10,6 @@ package struct Reconsideration: Sendable {
     private let proxy: LoopbackProxy
     private let direct: DirectConnections
 
-    /// Processes that are looked at together when a policy comes.
-    private static let atOnce = 8
-
     package init(standings: Standings, policy: PolicyBoard, proxy: LoopbackProxy, direct: DirectConnections) {
         self.standings = standings
         self.policy = policy
@@ -36,19 +33,15 @@ package struct Reconsideration: Sendable {
     }
 
     /// Every connection through the proxy is decided again by its process. Those that went on as they were lend nobody an
-    /// identity, and stay.
+    /// identity, and stay. Nobody waits for another: who is slow to be found out delays himself alone.
     ///
     /// - Parameter former: the policy before the one in force.
     /// - Returns: how many were cut.
     func policyChanged(from former: EnforcedPolicy) async -> Int {
         let changed = ChangedIdentities(former, policy.current)
         return await withTaskGroup(of: Int.self) { group in
-            var cut = 0
-            for (index, process) in proxy.openers.enumerated() {
-                if index >= Self.atOnce { cut += await group.next() ?? 0 }
-                group.addTask { await redecide(process, changed) }
-            }
-            return await group.reduce(cut, +)
+            for process in proxy.openers { group.addTask { await redecide(process, changed) } }
+            return await group.reduce(0, +)
         }
     }
 

@@ -37,8 +37,8 @@ package final class KernelSession: Sendable {
     /// Empty once nothing is delivered any more: until then nobody else reads the rings.
     let deliveries = DispatchGroup()
     private let changing = Mutex(())
-    private let undelivered: Undelivered
-    private let undeliveredNotices: Undelivered
+    let undelivered: Undelivered
+    let undeliveredNotices: Undelivered
 
     /// Loads the kernel part and attaches it to the configured cgroup. Where one is pinned already its maps are kept and
     /// its programs replaced in place: nothing is unprotected meanwhile. Where none is, the processes that run and the
@@ -137,7 +137,7 @@ package final class KernelSession: Sendable {
         let undelivered = Undelivered()
         let ring = try EventRing(map: try object.descriptor(ofMap: ring)) { sample in
             guard let element = read(sample) else { return }
-            if case .dropped = told.yield(element) { undelivered.count.add(1, ordering: .relaxed) }
+            if case .dropped = told.yield(element) { undelivered.add() }
         } ended: {
             told.finish()
             deliveries.leave()
@@ -391,9 +391,4 @@ extension KernelSession {
         guard let stored = credentials[0], stored.length > 0 else { return nil }
         return withUnsafeBytes(of: stored.words) { Array($0.prefix(Int(stored.length))) }
     }
-}
-
-/// What nobody read in time.
-private final class Undelivered: Sendable {
-    let count = Atomic<UInt64>(0)
 }

@@ -10,15 +10,14 @@ extension Limits {
         package static let lossTold = Duration.seconds(60)
         /// Between two looks at the counters for the log.
         package static let lossLook = Duration.seconds(5)
-        /// Processes whose files are to be opened.
-        package static let openings = 4096
-        /// The same, at one time. They wait for file systems.
-        package static let openingsAtOnce = 16
-        /// Processes that are to be looked at.
-        package static let examinations = 4096
-        /// The same, at one time.
-        package static let examinationsAtOnce = 8
-        /// Listeners and flows that are to be decided.
+        /// Processes of one user that wait to be looked at, beyond which it is looked for those that have ended. All that there are may
+        /// wait: as many as the kernel part knows.
+        package static let ended = 1024
+        /// Processes whose files are opened at one time; they wait for file systems. No user has more of them than are left.
+        package static let openingsAtOnce = 32
+        /// Processes that are looked at, likewise.
+        package static let examinationsAtOnce = 16
+        /// Processes that were identified, or are to be served, and wait for that; more are counted, and the tables read again.
         package static let arrivals = 65_536
         /// The same, at one time.
         package static let arrivalsAtOnce = 4
@@ -35,9 +34,8 @@ extension Limits {
         Limit("Queues.eventPause", .time(Queues.eventPause)),
         Limit("Queues.lossTold", .time(Queues.lossTold)),
         Limit("Queues.lossLook", .time(Queues.lossLook)),
-        Limit("Queues.openings", .count(Queues.openings)),
+        Limit("Queues.ended", .count(Queues.ended)),
         Limit("Queues.openingsAtOnce", .count(Queues.openingsAtOnce)),
-        Limit("Queues.examinations", .count(Queues.examinations)),
         Limit("Queues.examinationsAtOnce", .count(Queues.examinationsAtOnce)),
         Limit("Queues.arrivals", .count(Queues.arrivals)),
         Limit("Queues.arrivalsAtOnce", .count(Queues.arrivalsAtOnce)),

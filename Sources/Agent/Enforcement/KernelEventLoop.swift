@@ -13,8 +13,8 @@ import Workloads
 /// - what operators are told comes soon, or is lost and counted;
 /// - what the audit keeps is complete in number, not record by record: repeated refusals are one.
 ///
-/// Nothing here waits for files, namespaces or the network: that is done beside, in bounded number. What a full queue
-/// drops is asked again by the process's next connection.
+/// Nothing here waits for files, namespaces or the network: that is done beside, in bounded number. No process that is to be found
+/// out is dropped, as the kernel part asks once: each user's wait for his own, see ``UserTurns``.
 struct KernelEventLoop: Sendable {
     let kernel: KernelSession
     let networks: ServedNamespaces
@@ -28,18 +28,42 @@ struct KernelEventLoop: Sendable {
     let listenersChanged: @Sendable () -> Void
 
     /// Files are opened as soon as a process is told of, whoever is being hashed.
-    private let openings = WorkQueue(workers: Limits.Queues.openingsAtOnce, capacity: Limits.Queues.openings)
-    private let examinations = WorkQueue(
-        workers: Limits.Queues.examinationsAtOnce, capacity: Limits.Queues.examinations)
+    private let openings: UserQueue<ProcessKey>
+    private let examinations: UserQueue<ProcessKey>
     private let arrivals = WorkQueue(workers: Limits.Queues.arrivalsAtOnce, capacity: Limits.Queues.arrivals)
     private let changes = ChangedProcesses()
     private let identities = IdentifiedProcesses()
 
+    init(
+        kernel: KernelSession, networks: ServedNamespaces, handles: HandleTable, policy: PolicyBoard,
+        attestor: Attestor,
+        reconsideration: Reconsideration, proxy: LoopbackProxy, journal: AgentJournal, svids: SVIDKeeper,
+        listenersChanged: @escaping @Sendable () -> Void,
+    ) {
+        self.kernel = kernel
+        self.networks = networks
+        self.handles = handles
+        self.policy = policy
+        self.attestor = attestor
+        self.reconsideration = reconsideration
+        self.proxy = proxy
+        self.journal = journal
+        self.svids = svids
+        self.listenersChanged = listenersChanged
+        openings = UserQueue(atOnce: Limits.Queues.openingsAtOnce, while: kernel.isAlive)
+        examinations = UserQueue(atOnce: Limits.Queues.examinationsAtOnce, while: kernel.isAlive)
+    }
+
     func run() async {
         let refusals = KernelRefusals(kernel: kernel, journal: journal)
         await withDiscardingTaskGroup { group in
-            group.addTask { await openings.run() }
-            group.addTask { await examinations.run() }
+            group.addTask {
+                await openings.run { process, user in
+                    await attestor.open(process)
+                    examinations.add(process, of: user)
+                }
+            }
+            group.addTask { await examinations.run { process, _ in await decide(process) } }
             group.addTask { await arrivals.run() }
             group.addTask { await changes.run(reconsideration) }
             group.addTask { await watchLosses() }
@@ -56,8 +80,9 @@ struct KernelEventLoop: Sendable {
     private func take(_ event: KernelEvent) {
         switch event {
         case .listenerOpened, .listenerClosed: listenersChanged()
-        case .unserved(let process, network: _): arrivals.add { await serve(process) }
-        case .undecided(let process): openings.add { await examine(process) }
+        case .unserved(let process, network: _):
+            if !arrivals.add({ await serve(process) }) { kernel.countUndelivered(isNotice: false) }
+        case .undecided(let process): wait(process, in: openings)
         case .credentialsChanged(let process):
             changes.note(process, on: .otherCredentials, hasDirect: true)
             listenersChanged()
@@ -68,7 +93,7 @@ struct KernelEventLoop: Sendable {
 
     private func take(_ notice: KernelNotice, _ refusals: KernelRefusals) {
         switch notice {
-        case .identified(let process, let handle): arrivals.add { await identified(process, handle) }
+        case .identified(let process, let handle): take(process, handle)
         case .refused(let refusal): refusals.take(refusal)
         }
     }
@@ -91,24 +116,23 @@ struct KernelEventLoop: Sendable {
         }
     }
 
-    private func examine(_ process: ProcessKey) async {
-        await attestor.open(process)
-        examinations.add { await decide(process) }
+    /// Nothing is to be found out of one that has ended.
+    private func wait(_ process: ProcessKey, in queue: UserQueue<ProcessKey>) {
+        if let user = kernel.ids(of: process)?.realUserID { queue.add(process, of: user) }
     }
 
     /// Before its first connection, mostly: the kernel part asks at exec.
     private func decide(_ process: ProcessKey) async {
-        let match = await attestor.decide(process)
-        if let workloadID = match?.workloadID { await announce(process, workloadID) }
+        if let workloadID = await attestor.decide(process)?.workloadID { await announce(process, workloadID) }
         if kernel.listeners().contains(where: { $0.process == process }) { listenersChanged() }
     }
 
-    private func identified(_ process: ProcessKey, _ handle: IdentityHandle) async {
-        switch handles.workloadID(of: handle) {
-        case nil: await serve(process)
-        case .fixed(let path)?: await announce(process, path)
-        case .template?: await announce(process, await attestor.decide(process)?.workloadID)
-        }
+    private func take(_ process: ProcessKey, _ handle: IdentityHandle) {
+        let workloadID = handles.workloadID(of: handle)
+        // Its values may be those of files, which others do not wait for.
+        if case .template? = workloadID { wait(process, in: examinations) }
+        let path: SPIFFEPath? = if case .fixed(let path)? = workloadID { path } else { nil }
+        if !arrivals.add({ await announce(process, path) }) { kernel.countUndelivered(isNotice: true) }
     }
 
     /// The kernel part sees every process start, and the sockets of those in scope alone.

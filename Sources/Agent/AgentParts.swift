@@ -41,14 +41,19 @@ struct AgentCredentials: Sendable {
     let tokens: TokenKeeper
     let introspection: IntrospectionCache
 
-    /// - Parameter bundle: that of the last snapshot; nil: there is none yet.
+    /// - Parameter lastSnapshot: nil: there is none yet.
     init(
-        _ configuration: AgentConfiguration, _ knowledge: AgentKnowledge, bundle: TrustBundle?, logger: Logger,
+        _ configuration: AgentConfiguration, _ knowledge: AgentKnowledge, lastSnapshot: PolicySnapshot?, logger: Logger,
     ) throws {
         let link = ControlPlaneLink(
-            configuration: configuration, vault: KernelVault(kernel: knowledge.kernel), bundle: bundle, logger: logger)
+            configuration: configuration, vault: KernelVault(kernel: knowledge.kernel), bundle: lastSnapshot?.bundle,
+            logger: logger)
         self.link = link
-        forwarder = try AuditForwarder(directory: configuration.stateDirectory, logger: logger) {
+        let (names, policy) = (NameOrigins(lastSnapshot), knowledge.policy)
+        forwarder = try AuditForwarder(
+            directory: configuration.stateDirectory, logger: logger,
+            origin: { policy.current.origin(of: $0) ?? names.origin(of: $0) }
+        ) {
             try await link.agentClient().report(audit: $0)
         }
         journal = AgentJournal(forwarder: forwarder, refusals: knowledge.refusals, evidence: knowledge.evidence)

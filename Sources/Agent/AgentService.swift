@@ -23,7 +23,7 @@ package struct AgentService: Service {
         let knowledge = try AgentKnowledge(configuration, logger: logger)
         let lastSnapshot = try file.load()
         let credentials = try AgentCredentials(
-            configuration, knowledge, bundle: lastSnapshot?.bundle, logger: logger)
+            configuration, knowledge, lastSnapshot: lastSnapshot, logger: logger)
         defer {
             // The proxy has told of its ends by now.
             credentials.journal.endWindow()

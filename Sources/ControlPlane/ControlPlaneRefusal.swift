@@ -21,8 +21,8 @@ package enum ControlPlaneRefusal: Error, Sendable, CustomStringConvertible {
     case withdrawnLately(SPIFFEID, wait: Duration)
     /// More than its share; seconds.
     case tooMuch(SPIFFEID, retryAfter: Int)
-    /// As many IDs as templates may give to one agent group at one time.
-    case tooManyIDs(group: String, limit: Int)
+    /// As many IDs as templates may give at one time: to one agent group, or to all.
+    case tooManyIDs(group: String, own: Int, bound: Bound)
     case signingRequest(String)
     case manifest([String])
     case noSuchManifest(kind: String, name: String)
@@ -124,8 +124,8 @@ extension ControlPlaneRefusal {
             "SVIDs of \(id) were withdrawn a moment ago, by a clock that is \(wait) ahead; ask again then"
         case .tooMuch(let id, let seconds):
             "\(id) sends more than an agent may; send again in \(seconds) seconds, or find out what makes it do so"
-        case .tooManyIDs(let group, let limit):
-            "templates gave \(limit) IDs to agent group \(group) whose SVIDs may be valid; more are given when these have run out"
+        case .tooManyIDs(let group, let own, let bound):
+            "agent group \(group) has \(own) IDs of templates whose SVIDs may be valid, and \(bound.text("Identities")); find out which template's programs make so many on which host (`tidemark audit --type svid.issued`), or wait until the SVIDs have run out"
         case .signingRequest(let reason): "the signing request was refused: \(reason)"
         case .manifest(let findings):
             "nothing of the file was applied; correct what is found and apply again (findings: \(findings.count))"

@@ -13,6 +13,8 @@ package struct ControlPlaneService: Service {
     package let state: ControlPlaneState
     /// Of the HTTPS listener.
     package let port = ListenerPort()
+    /// The same listener's.
+    let door: ConnectionDoor
     private let certificate: ServerCertificate
     private let tokenKey: TokenSigningKey
     private let logger: Logger
@@ -30,6 +32,8 @@ package struct ControlPlaneService: Service {
         self.state = state
         self.housekeeping = housekeeping
         self.logger = logger
+        door = ConnectionDoor(
+            capacity: state.configuration.maximumConnections, logger: logger, now: state.now)
         certificate = try ServerCertificate(state: state, logger: logger)
         tokenKey = try TokenSigningKey.open(
             directory: state.configuration.dataDirectory.appending(path: "token-keys", directoryHint: .isDirectory))
@@ -65,11 +69,9 @@ package struct ControlPlaneService: Service {
         AgentRoutes(desk: AgentDesk(state: state)).add(to: router)
         OAuthRoutes(state: state, records: OAuthRecords(state: state), key: tokenKey, issuer: issuer).add(to: router)
         let listen = state.configuration.listen
-        let door = ConnectionDoor(
-            capacity: state.configuration.maximumConnections, logger: logger, now: state.now)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [certificate, deadlines = state.configuration.deadlines] responder in
+            server: HTTPServerBuilder { [certificate, door, deadlines = state.configuration.deadlines] responder in
                 GuardedChannel(responder: responder, door: door, deadlines: deadlines, certificate: certificate)
             },
             configuration: ApplicationConfiguration(

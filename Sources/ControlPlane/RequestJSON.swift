@@ -14,6 +14,13 @@ struct ConnectionContext: RequestContext {
         coreContext = .init(source: source)
         channel = source.channel
     }
+
+    /// Who calls is an agent, by the SVID issued last.
+    @Sendable func recognizeAgent() {
+        channel.eventLoop.execute {
+            try? channel.pipeline.syncOperations.handler(type: ConnectionGuard.Bytes.self).recognize()
+        }
+    }
 }
 
 extension Request {

@@ -54,7 +54,7 @@ struct HTTPCall: Sendable {
             answer = try await http.execute(request(), timeout: timeout, logger: logger)
             bytes = Data(try await answer.body.collect(upTo: Self.maximumAnswer).readableBytesView)
         } catch {
-            throw .unreachable(address: address, reason: "\(error)")
+            throw ControlPlaneError(noAnswer: error, from: address)
         }
         guard (200..<300).contains(answer.status.code) else {
             throw Self.refusal(answer, bytes: bytes, address: address)

@@ -1,7 +1,8 @@
 package import SPIFFE
 package import Workloads
 
-/// What makes the next ``PolicySnapshot`` of the one before: of the identities those that differ, everything else whole.
+/// What makes the next ``PolicySnapshot`` of the one before: of the identities, of endpoints and of what is taken back that which differs, and
+/// all of the rest, which is little.
 ///
 /// Sent by the control plane in place of a whole snapshot, on any line of a stream but the first. Good for the version it names
 /// and for no other: see ``snapshot(after:)``.
@@ -16,34 +17,32 @@ package struct SnapshotChange: Sendable, Codable, Equatable {
     /// Names of identities that are gone, in order.
     package var removed: [String]
     package var resources: [ProtectedResource]
-    package var endpoints: [Endpoint]
-    package var withdrawn: [SPIFFEID]
-    package var revokedTokens: [String]
+    package var endpoints: SetChange<Endpoint>
+    package var withdrawn: SetChange<SPIFFEID>
+    package var revokedTokens: SetChange<String>
     package var svidLifetime: Int
     package var managedNetworks: ManagedNetworks?
-    package var withdrawals: [Withdrawal]?
+    package var withdrawals: SetChange<Withdrawal>
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case since, version, trustDomain, bundle, changed, removed, resources, endpoints, withdrawn, revokedTokens
         case svidLifetime, managedNetworks, withdrawals
     }
 
-    /// - Parameters:
-    ///   - version: of the line before.
-    ///   - identities: of the line before, in the order of their names.
-    package init(since version: UInt64, _ identities: [WorkloadIdentity], to next: PolicySnapshot) {
-        since = version
-        self.version = next.version
+    /// - Parameter former: of the line before.
+    package init(from former: PolicySnapshot, to next: PolicySnapshot) {
+        since = former.version
+        version = next.version
         trustDomain = next.trustDomain
         bundle = next.bundle
-        (changed, removed) = Self.difference(from: identities, to: next.identities)
+        (changed, removed) = Self.difference(from: former.identities, to: next.identities)
         resources = next.resources
-        endpoints = next.endpoints
-        withdrawn = next.withdrawn
-        revokedTokens = next.revokedTokens
+        endpoints = SetChange(from: former.endpoints, to: next.endpoints)
+        withdrawn = SetChange(from: former.withdrawn, to: next.withdrawn)
+        revokedTokens = SetChange(from: former.revokedTokens, to: next.revokedTokens)
         svidLifetime = next.svidLifetime
         managedNetworks = next.managedNetworks
-        withdrawals = next.withdrawals
+        withdrawals = SetChange(from: former.withdrawals ?? [], to: next.withdrawals ?? [])
     }
 
     package init(from decoder: any Decoder) throws {
@@ -56,12 +55,12 @@ package struct SnapshotChange: Sendable, Codable, Equatable {
         changed = try container.decode([WorkloadIdentity].self, forKey: .changed)
         removed = try container.decode([String].self, forKey: .removed)
         resources = try container.decode([ProtectedResource].self, forKey: .resources)
-        endpoints = try container.decode([Endpoint].self, forKey: .endpoints)
-        withdrawn = try container.decode([SPIFFEID].self, forKey: .withdrawn)
-        revokedTokens = try container.decode([String].self, forKey: .revokedTokens)
+        endpoints = try container.decode(SetChange<Endpoint>.self, forKey: .endpoints)
+        withdrawn = try container.decode(SetChange<SPIFFEID>.self, forKey: .withdrawn)
+        revokedTokens = try container.decode(SetChange<String>.self, forKey: .revokedTokens)
         svidLifetime = try container.decode(Int.self, forKey: .svidLifetime)
         managedNetworks = try container.decodeIfPresent(ManagedNetworks.self, forKey: .managedNetworks)
-        withdrawals = try container.decodeIfPresent([Withdrawal].self, forKey: .withdrawals)
+        withdrawals = try container.decode(SetChange<Withdrawal>.self, forKey: .withdrawals)
     }
 
     /// Both are in the order of their names.
@@ -85,10 +84,21 @@ extension SnapshotChange {
     /// - Throws: where it is no change of `base`. Fail closed: a policy put together wrongly would look like any other.
     package func snapshot(after base: PolicySnapshot?) throws(SnapshotChangeError) -> PolicySnapshot {
         guard let base, base.version == since else { throw .otherBase(since: since, held: base?.version) }
+        let withdrawals = try Self.list(withdrawals, after: base.withdrawals ?? [], "withdrawals")
         return PolicySnapshot(
             version: version, trustDomain: trustDomain, bundle: bundle, identities: try identities(after: base),
-            resources: resources, endpoints: endpoints, withdrawn: withdrawn, revokedTokens: revokedTokens,
-            svidLifetime: svidLifetime, managedNetworks: managedNetworks, withdrawals: withdrawals)
+            resources: resources, endpoints: try Self.list(endpoints, after: base.endpoints, "endpoints"),
+            withdrawn: try Self.list(withdrawn, after: base.withdrawn, "withdrawn"),
+            revokedTokens: try Self.list(revokedTokens, after: base.revokedTokens, "revokedTokens"),
+            svidLifetime: svidLifetime, managedNetworks: managedNetworks,
+            withdrawals: withdrawals.isEmpty ? nil : withdrawals)
+    }
+
+    private static func list<Element>(
+        _ change: SetChange<Element>, after base: [Element], _ name: String,
+    ) throws(SnapshotChangeError) -> [Element] {
+        guard let list = change.list(after: base) else { throw .otherList(name) }
+        return list
     }
 
     private func identities(after base: PolicySnapshot) throws(SnapshotChangeError) -> [WorkloadIdentity] {
@@ -111,6 +121,8 @@ package enum SnapshotChangeError: Error, Equatable, CustomStringConvertible {
     /// Taken away, but not there.
     case notThere(String)
     case endpoints(count: Int, expected: Int)
+    /// A list that is not that of the line before.
+    case otherList(String)
 
     package var description: String {
         switch self {
@@ -118,6 +130,7 @@ package enum SnapshotChangeError: Error, Equatable, CustomStringConvertible {
             "a change since version \(since) after " + (held.map { "version \($0)" } ?? "nothing")
         case .namedTwice(let name): "a change that names WorkloadIdentity \(name) twice"
         case .notThere(let name): "a change that takes WorkloadIdentity \(name) away, which is not there"
+        case .otherList(let name): "a change of \(name) after another list than it was made for"
         case .endpoints(let count, let expected): "a change that makes \(count) endpoints, not \(expected)"
         }
     }

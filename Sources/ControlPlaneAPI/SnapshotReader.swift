@@ -36,7 +36,7 @@ struct SnapshotReader {
         } catch let error as ControlPlaneError {
             throw error
         } catch {
-            throw .unreachable(address: address, reason: "\(error)")
+            throw ControlPlaneError(noAnswer: error, from: address)
         }
     }
 

@@ -45,6 +45,8 @@ package enum RefusalCause: String, Sendable, CaseIterable {
     case invalidToken = "invalid_token"
     case insufficientScope = "insufficient_scope"
     case tokenMissing = "token_missing"
+    /// Too many were shown that were not good.
+    case tooManyTokens = "too_many_tokens"
     /// The authorization server gave none; the answer has its error.
     case tokenRefused = "token_refused"
 }

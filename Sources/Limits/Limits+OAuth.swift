@@ -9,6 +9,13 @@ extension Limits {
         package static let introspectionsForOne = 10
         /// Callers of whom it is remembered what they have spent; those beyond share what one has.
         package static let callers = 16_384
+        /// Of one peer at the agent of a server: introspections of tokens that turn out not to be good. What is good, and kept, costs
+        /// nothing. A token that was revoked is asked about until its client has another.
+        package static let unknownTokensPerSecond = 2
+        /// The same at once, with those that are under way: a fleet of clients that starts.
+        package static let unknownTokensAtOnce = 500
+        /// So many times as much of all peers at one address, as an agent that was taken over has many IDs.
+        package static let unknownTokensOfAddress = 10
         /// The body of a request to the authorization server. A form with an assertion fits many times.
         package static let bodyBytes = 64 << 10
         /// An access token. Renewed at three quarters; a revoked one is on every agent's list for so long.
@@ -22,6 +29,9 @@ extension Limits {
         Limit("OAuth.requestsAtOnce", .count(OAuth.requestsAtOnce)),
         Limit("OAuth.introspectionsForOne", .count(OAuth.introspectionsForOne)),
         Limit("OAuth.callers", .count(OAuth.callers)),
+        Limit("OAuth.unknownTokensPerSecond", .count(OAuth.unknownTokensPerSecond)),
+        Limit("OAuth.unknownTokensAtOnce", .count(OAuth.unknownTokensAtOnce)),
+        Limit("OAuth.unknownTokensOfAddress", .count(OAuth.unknownTokensOfAddress)),
         Limit("OAuth.bodyBytes", .bytes(OAuth.bodyBytes)),
         Limit("OAuth.tokenLifetime", .time(OAuth.tokenLifetime)),
         Limit("OAuth.assertionLifetime", .time(OAuth.assertionLifetime)),

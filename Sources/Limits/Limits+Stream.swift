@@ -15,6 +15,12 @@ extension Limits {
         package static let heartbeat = Duration.seconds(5)
         /// At most between two tries of an agent to have a stream.
         package static let longestRetry = Duration.seconds(5)
+        /// The same where the control plane is there and closed the connection before it stood, as its door does in a flood: drawn
+        /// between half of it and all, so that agents do not come together.
+        package static let retryAtDoor = Duration.milliseconds(500)
+        /// So many of these tries are soon after each other, and then ever slower: where one newcomer in ten gets in, one agent in a
+        /// thousand needs more.
+        package static let triesAtDoor = 64
     }
 
     static let stream = [
@@ -25,5 +31,7 @@ extension Limits {
         Limit("Stream.ofAgent", .count(Stream.ofAgent)),
         Limit("Stream.heartbeat", .time(Stream.heartbeat)),
         Limit("Stream.longestRetry", .time(Stream.longestRetry)),
+        Limit("Stream.retryAtDoor", .time(Stream.retryAtDoor)),
+        Limit("Stream.triesAtDoor", .count(Stream.triesAtDoor)),
     ]
 }

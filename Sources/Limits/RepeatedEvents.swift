@@ -3,8 +3,9 @@
 /// number share one of each kind. So whoever it is makes a bounded number of records, however often and from wherever, and their
 /// counts add up to what was done.
 ///
-/// Pure bookkeeping. A source is who caused it, and why.
-package struct RepeatedEvents<Source: Hashable & Sendable, Kind: Hashable & Sendable, Sample: Sendable>: Sendable {
+/// Pure bookkeeping. A source is who caused it, and why. Whoever can be many sources is one payer: of the records of a window it has no more
+/// than are left for others.
+package struct RepeatedEvents<Source: RepeatedSource, Kind: Hashable & Sendable, Sample: Sendable>: Sendable {
     /// What became of one that was noted.
     package struct Noted: Equatable, Sendable {
         /// How many the record stands for that is due at once; nil: none is.
@@ -21,6 +22,8 @@ package struct RepeatedEvents<Source: Hashable & Sendable, Kind: Hashable & Send
 
     private let limit: Int
     private var entries: [Source: Entry] = [:]
+    /// How many of them each has.
+    private var held: [Source.Payer: Int] = [:]
     private var crowd: [Kind: Entry] = [:]
     private var former: Set<Source> = []
 
@@ -38,13 +41,15 @@ package struct RepeatedEvents<Source: Hashable & Sendable, Kind: Hashable & Send
             entries[source] = entry
             return Noted(due: nil, place: entry.seen)
         }
-        guard entries.count < limit else {
+        let (own, free) = (held[source.payer, default: 0], limit - entries.count)
+        guard free > 0, own == 0 || own < free else {
             var entry = crowd[kind] ?? Entry(sample: sample)
             entry.sample = entry.waiting > 0 ? adding(entry.sample, sample) : sample
             entry.waiting += count
             crowd[kind] = entry
             return Noted(due: nil, place: .max)
         }
+        held[source.payer] = own + 1
         let isNew = !former.contains(source)
         entries[source] = Entry(waiting: isNew ? 0 : count, seen: 1, sample: sample)
         return Noted(due: isNew ? count : nil, place: 1)
@@ -57,7 +62,15 @@ package struct RepeatedEvents<Source: Hashable & Sendable, Kind: Hashable & Send
         let due = (Array(entries.values) + Array(crowd.values)).filter { $0.waiting > 0 }
         former = Set(entries.keys)
         entries = [:]
+        held = [:]
         crowd = [:]
         return due.map { ($0.sample, $0.waiting) }
     }
+}
+
+/// Who caused what repeats itself, and why.
+package protocol RepeatedSource: Hashable, Sendable {
+    associatedtype Payer: Hashable & Sendable
+    /// Who can be many such sources.
+    var payer: Payer { get }
 }

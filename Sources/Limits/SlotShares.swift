@@ -28,8 +28,10 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
     private struct Held {
         let holder: Holder
         let payer: Holder?
-        /// Which is known for it.
+        /// nil of one that was never a stranger.
         let source: Source?
+        /// Whether its source is known for it.
+        var makesKnown = false
     }
 
     package let capacity: Int
@@ -110,10 +112,20 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
         guard let source = unproven.source(of: ticket) else { return .gone }
         if let refusal = refusal(of: holder, payer) { return refusal }
         unproven.remove(ticket)
-        if isKnownHence { known.opened(source, at: now) }
-        hold(ticket, Held(holder: holder, payer: payer, source: isKnownHence ? source : nil))
+        hold(ticket, Held(holder: holder, payer: payer, source: source))
+        if isKnownHence { recognize(ticket, at: now) }
         return nil
     }
+
+    /// One that was vouched for before: who comes from there goes before others from now on.
+    package mutating func recognize(_ ticket: Ticket, at now: Instant) {
+        guard let held = proven[ticket], let source = held.source, !held.makesKnown else { return }
+        proven[ticket]?.makesKnown = true
+        known.opened(source, at: now)
+    }
+
+    /// Whether who comes from there goes before others.
+    package func isKnown(_ source: Source, at now: Instant) -> Bool { known.contains(source, at: now) }
 
     private mutating func hold(_ ticket: Ticket, _ held: Held) {
         proven[ticket] = held
@@ -129,7 +141,7 @@ package struct SlotShares<Source: SlotSource, Holder: Hashable & Sendable>: Send
         byHolder.takeOne(held.holder)
         if let payer = held.payer { byPayer.takeOne(payer) }
         if isGuest(held.holder) { guests -= 1 }
-        if let source = held.source { known.closed(source, at: now) }
+        if held.makesKnown, let source = held.source { known.closed(source, at: now) }
     }
 
     private func refusal(of holder: Holder, _ payer: Holder?) -> SlotRefusal? {

@@ -19,7 +19,8 @@ enum Failure: Error, CustomStringConvertible {
     init(_ error: ControlPlaneError, hint: String) {
         switch error {
         case .problem(let problem): self = .refused(problem)
-        case .unreachable(let address, let reason): self = .unreachable(socket: address, reason: reason, hint: hint)
+        case .unreachable(let address, let reason), .turnedAway(let address, let reason):
+            self = .unreachable(socket: address, reason: reason, hint: hint)
         case .unexpected: self = .unexpected(error)
         }
     }

@@ -1,4 +1,4 @@
-import Agent
+@testable import Agent
 import ControlPlaneAPI
 import Foundation
 import Gateway
@@ -112,7 +112,8 @@ import Workloads
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let told = Mutex<[AgentAuditEvent]>([])
         let forwarder = try AuditForwarder(
-            directory: folder, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            directory: folder, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            origin: { _ in .written }
         ) { report in
             told.withLock { $0 += report.events.map(\.event) }
             return AuditReceipt(next: report.end)

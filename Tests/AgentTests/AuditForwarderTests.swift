@@ -1,4 +1,4 @@
-import Agent
+@testable import Agent
 import ControlPlaneAPI
 import Foundation
 import Limits
@@ -77,7 +77,9 @@ import Testing
         try await Self.inFolder { folder in
             let seconds = Mutex<Int?>(7)
             let sent = Mutex(0)
-            let forwarder = try AuditForwarder(directory: folder, logger: Logger(label: "test")) { report in
+            let forwarder = try AuditForwarder(
+                directory: folder, logger: Logger(label: "test"), origin: { _ in .written }
+            ) { report in
                 if let seconds = seconds.withLock({ $0 }) {
                     throw ControlPlaneError.problem(Problem(error: "too_much", message: "wait", retryAfter: seconds))
                 }
@@ -207,7 +209,7 @@ import Testing
     private static func forwarder(_ folder: String, _ plane: Receiver) throws -> AuditForwarder {
         try AuditForwarder(
             directory: folder, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-            send: { try plane.take($0) })
+            origin: { _ in .written }, send: { try plane.take($0) })
     }
 
     private static func inFolder(_ body: (String) async throws -> Void) async throws {

@@ -31,13 +31,32 @@ struct SVIDKeeperTests {
     }
 
     @Test func `so many identities of a host have an SVID and no more, until some end`() async throws {
-        let keeper = keeper(most: 3)
+        let keeper = keeper(most: 6)
         for number in 0..<3 { #expect(await refusal(of: number, by: keeper)?.contains("not attested") == true) }
-        for number in 3..<6 { #expect(await refusal(of: number, by: keeper)?.contains("3 identities") == true) }
+        for number in 3..<6 { #expect(await refusal(of: number, by: keeper)?.contains("left for others") == true) }
         // Who has a place keeps it.
         #expect(await refusal(of: 0, by: keeper)?.contains("not attested") == true)
         try await end(of: "agents/{{process:uid}}", for: keeper)
         #expect(await refusal(of: 5, by: keeper)?.contains("not attested") == true)
+    }
+
+    @Test func `a user who is many identities of a template leaves room for another's, and for those written out`()
+        async throws
+    {
+        board.change { $0 = (try? Self.policy(["agents/{{process:uid}}", "agents/x"], in: domain)) ?? $0 }
+        let keeper = keeper(most: 6)
+        for number in 0..<100 { _ = await refusal(of: number, by: keeper, user: 1000) }
+        #expect(await refusal(of: 100, by: keeper, user: 1000)?.contains("left for others") == true)
+        for number in 200..<202 {
+            #expect(await refusal(of: number, by: keeper, user: 1001)?.contains("not attested") == true)
+        }
+        for user in 2000..<2100 { _ = await refusal(of: user, by: keeper, user: UInt32(user)) }
+        let written = try SPIFFEID("spiffe://demo.example/agents/x")
+        await #expect {
+            try await keeper.svid(for: written, process: nil)
+        } throws: {
+            "\($0)".contains("not attested")
+        }
     }
 
     @Test func `who got none, and asks no more, makes room`() async throws {
@@ -92,12 +111,16 @@ struct SVIDKeeperTests {
     private func isFailing(_ state: SVIDState?) -> Bool { if case .stale = state { true } else { false } }
 
     private func keeper(most: Int) -> SVIDKeeper {
-        SVIDKeeper(link: link, policy: board, most: most, evidence: { _ in nil }, logger: Self.silent)
+        SVIDKeeper(
+            link: link, policy: board, most: most,
+            evidence: { ProcessEvidence(pid: $0.pid, startTime: 1, exe: "", argv: [], uid: UInt32($0.pid)) },
+            logger: Self.silent)
     }
 
-    private func refusal(of number: Int, by keeper: SVIDKeeper) async -> String? {
+    private func refusal(of number: Int, by keeper: SVIDKeeper, user: UInt32? = nil) async -> String? {
         do {
-            _ = try await keeper.svid(for: id(number), process: nil)
+            let process = user.map { ProcessKey(pid: Int32($0), startTime: 1) }
+            _ = try await keeper.svid(for: id(number), process: process)
             return nil
         } catch { return "\(error)" }
     }
@@ -132,10 +155,10 @@ struct SVIDKeeperTests {
         try EnforcedPolicy(
             PolicySnapshot(
                 version: 1, trustDomain: domain, bundle: TrustBundle(trustDomain: domain, x509Authorities: []),
-                identities: workloadIDs.map {
+                identities: workloadIDs.enumerated().map { index, workloadID in
                     WorkloadIdentity(
-                        name: "w", agentGroup: "g", workloadID: WorkloadName(stringLiteral: $0),
-                        selectors: [Selector(userIDs: [1])])
+                        name: "w\(index)", agentGroup: "g", workloadID: WorkloadName(stringLiteral: workloadID),
+                        selectors: [Selector(userIDs: [UInt32(1 + index)])])
                 }, resources: [], endpoints: [], withdrawn: [], revokedTokens: [], svidLifetime: 120))
     }
 

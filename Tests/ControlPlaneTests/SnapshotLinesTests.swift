@@ -31,7 +31,7 @@ import Workloads
     }
 
     private func change(_ from: PolicySnapshot, _ to: PolicySnapshot) -> SnapshotChange {
-        SnapshotChange(since: from.version, from.identities, to: to)
+        SnapshotChange(from: from, to: to)
     }
 
     private static let three = [identity("a"), identity("b"), identity("c")]
@@ -73,6 +73,42 @@ import Workloads
             #expect(change.changed.allSatisfy { !last.identities.contains($0) })
             #expect(try lines.take(Self.line(change)) == [next])
             last = next
+        }
+    }
+
+    @Test func `what was taken back before, and where others listen, is not sent again with each change`() throws {
+        let full = { (version: UInt64, numbers: Range<Int>) throws -> PolicySnapshot in
+            let ids = try numbers.map { try TestControlPlane.id("agents/\($0)") }
+            var snapshot = snapshot(version, Self.three, revoked: numbers.map { "token \($0)" })
+            snapshot.withdrawn = ids
+            snapshot.withdrawals = ids.map { Withdrawal(spiffeID: $0, through: IssueTime(Date())) }
+            snapshot.endpoints = ids.map { Endpoint(address: "10.0.0.1", port: 1, workload: $0) }
+            return snapshot
+        }
+        let first = try full(1, 0..<10_000)
+        let second = try full(2, 1..<10_001)
+        let line = try Self.line(change(first, second))
+        #expect(line.count < 4096)
+        var lines = SnapshotLines()
+        let pieces = try SnapshotPiece.lines(of: WireCoding.encoder().encode(first)).flatMap { $0 + Data("\n".utf8) }
+        #expect(try lines.take(pieces + [UInt8](line)) == [first, second])
+    }
+
+    @Test func `a change of a list that is not the one of before is refused`() throws {
+        let base = snapshot(1, Self.three, revoked: ["a", "b"])
+        let next = snapshot(2, Self.three, revoked: ["b", "c"])
+        let change = change(base, next)
+        #expect(change.revokedTokens == SetChange(from: ["a", "b"], to: ["b", "c"]))
+        #expect(try change.snapshot(after: base) == next)
+        for other in [["b"], ["a", "b", "c"], ["a", "b", "d"], []] {
+            #expect(throws: SnapshotChangeError.otherList("revokedTokens")) {
+                try change.snapshot(after: snapshot(1, Self.three, revoked: other))
+            }
+        }
+        // Also where nothing is said to have changed.
+        #expect(throws: SnapshotChangeError.otherList("revokedTokens")) {
+            try self.change(base, snapshot(2, Self.three, revoked: ["a", "b"]))
+                .snapshot(after: snapshot(1, Self.three, revoked: ["a"]))
         }
     }
 
@@ -166,7 +202,9 @@ import Workloads
             #expect(try lines.take(sent.last.map { $0 + Data("\n".utf8) } ?? Data()) == [whole])
             // A change follows as ever.
             let next = snapshot(2, Self.three)
-            #expect(try lines.take(Self.line(change(whole, next))) == [next])
+            let after = try SnapshotPiece.lines(of: WireCoding.encoder().encode(change(whole, next)))
+            for line in after.dropLast() { #expect(try lines.take(line + Data("\n".utf8)) == []) }
+            #expect(try lines.take(after.last.map { $0 + Data("\n".utf8) } ?? Data()) == [next])
         }
     }
 

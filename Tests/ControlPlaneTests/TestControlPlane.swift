@@ -1,4 +1,4 @@
-import ControlPlane
+@testable import ControlPlane
 import ControlPlaneAPI
 import Crypto
 import Foundation
@@ -17,6 +17,7 @@ struct TestControlPlane: Sendable {
 
     let directory: URL
     let state: ControlPlaneState
+    let door: ConnectionDoor
     let address: String
     let operators: OperatorClient
     let clock: TestClock
@@ -60,7 +61,8 @@ struct TestControlPlane: Sendable {
             while !isListening(socket) { try await Task.sleep(for: .milliseconds(5)) }
             let operators = OperatorClient(socket: socket, logger: logger)
             let plane = TestControlPlane(
-                directory: directory, state: state, address: "https://127.0.0.1:\(port)", operators: operators,
+                directory: directory, state: state, door: service.door, address: "https://127.0.0.1:\(port)",
+                operators: operators,
                 clock: clock)
             let outcome: Result<Void, any Error>
             do { outcome = .success(try await body(plane)) } catch { outcome = .failure(error) }
@@ -168,6 +170,14 @@ final class TestClock: Sendable {
 }
 
 /// The code of the problem that `work` ends in; nil where it succeeds or fails otherwise.
+/// The same with its text.
+func problemText<Value>(_ work: () async throws -> Value) async -> String {
+    do {
+        _ = try await work()
+        return "no problem"
+    } catch { return "\(error)" }
+}
+
 func problem<Value>(_ work: () async throws -> Value) async -> String? {
     do {
         _ = try await work()

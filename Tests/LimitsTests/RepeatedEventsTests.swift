@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Repeated events")
 struct RepeatedEventsTests {
-    private typealias Events = RepeatedEvents<String, Int, String>
+    private typealias Events = RepeatedEvents<Name, Int, String>
 
     @Test func `the first is told at once, the others of its window together`() {
         var events = Events()
@@ -44,5 +44,24 @@ struct RepeatedEventsTests {
         }
         #expect(counted == 20 * 1000 * 3)
         #expect(records == 20 * (10 + 2))
+    }
+
+    @Test func `whoever is many sources leaves records for others`() {
+        var events = Events(limit: 16)
+        var own = 0
+        for number in 0..<1000 where events.note("flood/\(number)", kind: 1, "x").due != nil { own += 1 }
+        #expect(own == 8)
+        #expect(events.note("a", kind: 1, "x").due == 1 && events.note("b", kind: 1, "x").due == 1)
+        #expect(events.endWindow().map(\.count) == [992])
+        #expect(events.note("flood/2000", kind: 1, "x").due == 1)
+    }
+
+    /// What is before a slash pays.
+    struct Name: RepeatedSource, ExpressibleByStringInterpolation {
+        let text: String
+
+        init(stringLiteral text: String) { self.text = text }
+
+        var payer: String { text.hasPrefix("flood") ? "flood" : text }
     }
 }

@@ -50,6 +50,22 @@ import Testing
         #expect(proven >= 2)
     }
 
+    @Test func `a new agent that comes again as soon as it may is in within seconds, at one place in ten that come`() {
+        let flood = Flood(perSecond: 400)
+        flood.goOn(for: .seconds(1)) { "\($0).0.1" }
+        var waited: [Duration] = []
+        for host in 0..<20 {
+            let start = flood.now
+            while flood.now < start + .seconds(30),
+                !flood.agentProvesItself(from: "10.1.\(host).1", roundTrip: .milliseconds(337), during: { "\($0).0.1" })
+            {
+                flood.goOn(for: Limits.Stream.retryAtDoor * flood.luck()) { "\($0).0.1" }
+            }
+            waited.append(flood.now - start)
+        }
+        #expect(waited.sorted()[10] < .seconds(6) && waited.allSatisfy { $0 < .seconds(30) }, "\(waited.sorted())")
+    }
+
     @Test func `those who flood from a known address put out neither a known agent nor, all together, new ones`() {
         let flood = Flood(perSecond: 2000)
         for host in 0..<5 { #expect(flood.agentProvesItself(from: "10.9.9.\(host)", roundTrip: .zero)) }
@@ -125,6 +141,9 @@ private final class Flood {
             waiting.append((ticket, now + Limits.Connection.handshake))
         }
     }
+
+    /// Between half of a pause and all of it.
+    func luck() -> Double { .random(in: 0.5..<1, using: &random) }
 
     private func admit(_ source: String) -> Shares.Ticket? {
         guard case .admitted(let ticket, let gone) = shares.admit(strangerFrom: .init(stringLiteral: source), at: now)

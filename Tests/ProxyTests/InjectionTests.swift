@@ -27,6 +27,8 @@ import Workloads
         #expect(sent.tokenID != nil && sent.tokenID == checked.tokenID)
         #expect(sent.connection == checked.connection && sent.resource == "http://server.example:8000/mcp")
         #expect(hosts.desk.introspections.count == 1)
+        // To whom it is accounted.
+        #expect(hosts.desk.bearers.withLock { $0 } == [TokenBearer(peer: hosts.agent, address: [127, 0, 0, 1])])
     }
 
     @Test(arguments: ["X-Tidemark-Peer", "x-tidemark-peer", "X-TIDEMARK-PEER"])

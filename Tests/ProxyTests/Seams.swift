@@ -160,6 +160,8 @@ extension RouteTable {
 final class TokenDesk: TokenSource, TokenIntrospector {
     private let tokens = Mutex<[String: TokenFacts]>([:])
     private let asked = Mutex<[String]>([])
+    /// Who showed one.
+    let bearers = Mutex<Set<TokenBearer>>([])
     let failure = Mutex<Refusal?>(nil)
     /// Why nothing is known of any token.
     let silence = Mutex<TimedOut?>(nil)
@@ -184,8 +186,9 @@ final class TokenDesk: TokenSource, TokenIntrospector {
 
     func revokeAll() { tokens.withLock { $0 = [:] } }
 
-    func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
+    func introspect(_ token: String, of bearer: TokenBearer, as server: SPIFFEID) async throws -> TokenStatus {
         asked.withLock { $0.append(token) }
+        bearers.withLock { _ = $0.insert(bearer) }
         if let silence = silence.withLock({ $0 }) { throw silence }
         return tokens.withLock { tokens in tokens[token].map { .active($0) } ?? .inactive }
     }

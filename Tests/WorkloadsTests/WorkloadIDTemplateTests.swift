@@ -1,3 +1,4 @@
+import Foundation
 import Limits
 import SPIFFE
 import Testing
@@ -75,6 +76,25 @@ import Testing
         }
         #expect(error?.description.contains("\(limit) are the most") == true)
         _ = try WorkloadName(String(repeating: "l", count: Limits.Identities.pathBytes))
+    }
+
+    /// So that it can be deleted; what a process would get of it is held to the limit of now.
+    @Test(arguments: [Limits.Identities.templateBytes + 1, Limits.Identities.pathBytes])
+    func `a template that another release stored is read, and gives no ID that is too long`(_ bytes: Int) throws {
+        let text = String(repeating: "l", count: bytes - Limits.Identities.placeBytes - 1) + "/{{systemd:unit}}"
+        #expect(throws: WorkloadNameError.self) { try WorkloadName(text) }
+        let name = try JSONDecoder().decode(WorkloadName.self, from: JSONEncoder().encode(text))
+        #expect(name.text == text && name.template != nil)
+        let unit = { (bytes: Int) in String(repeating: "x", count: bytes - 8) + ".service" }
+        let facts = SelectorKeyTests.changed { $0.systemdUnit = unit(Limits.Identities.placeBytes) }
+        #expect(throws: TemplateError.tooLong(template: text, bytes: bytes)) { try name.expand(facts) }
+    }
+
+    @Test func `a stored template beyond every release's limit is not read`() throws {
+        let text = String(repeating: "l", count: Limits.Identities.pathBytes) + "/{{systemd:unit}}"
+        #expect(throws: WorkloadNameError.self) {
+            try JSONDecoder().decode(WorkloadName.self, from: JSONEncoder().encode(text))
+        }
     }
 
     @Test(arguments: [

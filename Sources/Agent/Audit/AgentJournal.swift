@@ -12,8 +12,17 @@ package import Workloads
 /// event each. Of what those make happen who need no right for it, one is an event at once and repetitions are one, with their
 /// number: refusals, connections that are let by without anybody's identity, programs that are executed. See ``RepeatedEvents``.
 package final class AgentJournal: ConnectionJournal {
+    /// Who can be many sources: by processes, IDs of a template and ports as many as it likes.
+    fileprivate enum Payer: Hashable {
+        case user(UInt32)
+        case client(String)
+        /// Of connections that were not through to where it is known.
+        case unknown
+    }
+
     /// Who made it happen, and what.
-    fileprivate struct Source: Hashable {
+    fileprivate struct Source: RepeatedSource {
+        let payer: Payer
         let kind: JournalEntry.Kind
         let workload: SPIFFEID?
         let process: ProcessKey?
@@ -25,7 +34,8 @@ package final class AgentJournal: ConnectionJournal {
     }
 
     /// Between whom a connection was, as far as its end is told apart from others'.
-    fileprivate struct FarEnd: Hashable {
+    fileprivate struct FarEnd: RepeatedSource {
+        let payer: Payer
         let workload: SPIFFEID?
         let process: ProcessKey?
         let peer: SPIFFEID?
@@ -33,9 +43,11 @@ package final class AgentJournal: ConnectionJournal {
         let place: String?
     }
 
-    private struct Execution: Hashable {
+    private struct Execution: RepeatedSource {
         let workload: SPIFFEID
         let userID: UInt32?
+
+        var payer: UInt32? { userID }
     }
 
     private let forwarder: AuditForwarder
@@ -193,6 +205,7 @@ extension RefusalCause {
 
 extension AgentJournal.Source {
     fileprivate init(_ entry: JournalEntry) {
+        payer = entry.payer
         kind = entry.kind
         workload = entry.workload
         process = entry.process
@@ -206,6 +219,7 @@ extension AgentJournal.Source {
 
 extension AgentJournal.FarEnd {
     fileprivate init(_ entry: JournalEntry) {
+        payer = entry.payer
         workload = entry.workload
         process = entry.process
         peer = entry.peer
@@ -215,12 +229,11 @@ extension AgentJournal.FarEnd {
 }
 
 extension JournalEntry {
-    /// Its address; of IPv6 its network, as one host has all of it.
-    fileprivate var client: String? {
-        guard let text = connection?.split(separator: ">").first,
-            let address = InternetEndpoint(parsing: String(text))?.address
-        else { return nil }
-        return address.isIPv4 ? address.description : "\(address.bytes.prefix(8))"
+    fileprivate var client: String? { AuditPayer.host(of: connection) }
+
+    fileprivate var payer: AgentJournal.Payer {
+        if let user { return .user(user) }
+        return process == nil ? client.map { .client($0) } ?? .unknown : .unknown
     }
 }
 

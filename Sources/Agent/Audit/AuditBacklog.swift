@@ -2,13 +2,13 @@ import ControlPlaneAPI
 import Limits
 import SPIFFE
 
-/// Audit events that wait, in the order of their numbers, within so many bytes. Where there is no room whoever holds most loses its
-/// newest one: so nobody loses any who holds no more than an equal share of the room, whatever the others do.
+/// Audit events that wait, in the order of their numbers, within so many bytes. Where there is no room the account that holds most loses the
+/// newest one of whichever of its IDs has most: so nobody loses any who holds no more than an equal share of the room, and no ID that has no
+/// more than an equal share of its account's, whatever the others do.
 ///
 /// O(log n) for each event, amortized.
 struct AuditBacklog: Sendable {
-    /// Who makes events happen; nil: all together who have proven nothing.
-    typealias Holder = SPIFFEID?
+    typealias Holder = AuditPayer
 
     private struct Place {
         /// nil: it was lost after it had been taken.
@@ -19,37 +19,56 @@ struct AuditBacklog: Sendable {
     }
 
     private let capacity: Int
+    private let origin: AuditPayer.Origins
     /// The first one has an event.
     private var places = PlacedQueue<Place>()
     private var own: [Holder: PlacedQueue<Int>] = [:]
-    private var held = LargestHolder<Holder>()
+    private var held = LargestHolder<Holder.Account>()
+    private var ofAccount: [Holder.Account: LargestHolder<SPIFFEID?>] = [:]
     private(set) var bytes = 0
     private(set) var count = 0
 
-    init(capacity: Int) { self.capacity = capacity }
+    init(capacity: Int, origin: @escaping AuditPayer.Origins) {
+        self.capacity = capacity
+        self.origin = origin
+    }
 
-    /// How many have an event here.
-    var holders: Int { held.count }
     var first: AuditReport.Event? { places.range.first.flatMap(event) }
-
-    func bytes(of holder: Holder) -> Int { held[holder] }
 
     /// - Parameter event: has a greater number than those before.
     /// - Returns: whose events are lost, one for each; it may be this one.
     mutating func add(_ event: AuditReport.Event) -> [Holder] {
         let place = Place(
-            event: event.event, number: event.number, holder: event.event.cause, bytes: event.event.jsonBytes)
+            event: event.event, number: event.number, holder: AuditPayer(of: event.event, by: origin),
+            bytes: event.event.jsonBytes)
         var losers: [Holder] = []
         while bytes + place.bytes > capacity {
-            guard let largest = held.largest(), largest.amount > held[place.holder] + place.bytes else {
-                return losers + [place.holder]
-            }
-            dropNewest(of: largest.holder)
-            losers.append(largest.holder)
+            guard let loser = loser(for: place) else { return losers + [place.holder] }
+            dropNewest(of: loser)
+            losers.append(loser)
         }
         append(place)
         if !losers.isEmpty { compact() }
         return losers
+    }
+
+    /// nil: nobody has more than the one that comes would.
+    private mutating func loser(for place: Place) -> Holder? {
+        let account = place.holder.account
+        if let largest = held.largest(), largest.amount > held[account] + place.bytes {
+            return ofAccount[largest.holder]?.largest().map { Holder(account: largest.holder, id: $0.holder) }
+        }
+        guard let own = ofAccount[account]?.largest(),
+            own.amount > (ofAccount[account]?[place.holder.id] ?? 0) + place.bytes
+        else { return nil }
+        return Holder(account: account, id: own.holder)
+    }
+
+    private mutating func count(_ change: Int, for holder: Holder) {
+        held.add(change, to: holder.account)
+        ofAccount[holder.account, default: LargestHolder()].add(change, to: holder.id)
+        if held[holder.account] == 0 { ofAccount[holder.account] = nil }
+        bytes += change
     }
 
     /// What waits from this number on.
@@ -80,8 +99,7 @@ struct AuditBacklog: Sendable {
         let more = event.jsonBytes - places[place].bytes
         places[place].event = event
         places[place].bytes += more
-        held.add(more, to: places[place].holder)
-        bytes += more
+        count(more, for: places[place].holder)
     }
 
     private func event(at place: Int) -> AuditReport.Event? {
@@ -91,8 +109,7 @@ struct AuditBacklog: Sendable {
 
     private mutating func append(_ place: Place) {
         own[place.holder, default: PlacedQueue()].append(places.append(place))
-        held.add(place.bytes, to: place.holder)
-        bytes += place.bytes
+        count(place.bytes, for: place.holder)
         count += 1
     }
 
@@ -109,9 +126,8 @@ struct AuditBacklog: Sendable {
     private mutating func forget(_ place: Int) {
         let (holder, size) = (places[place].holder, places[place].bytes)
         places[place].event = nil
-        held.add(-size, to: holder)
-        if held[holder] == 0 { own[holder] = nil }
-        bytes -= size
+        count(-size, for: holder)
+        if own[holder]?.range.isEmpty ?? true { own[holder] = nil }
         count -= 1
         while let first = places.range.first, places[first].event == nil { _ = places.popFirst() }
     }
@@ -120,19 +136,7 @@ struct AuditBacklog: Sendable {
     private mutating func compact() {
         guard places.range.count > 64, places.range.count > 2 * count else { return }
         let live = places.range.map { places[$0] }.filter { $0.event != nil }
-        self = AuditBacklog(capacity: capacity)
+        self = AuditBacklog(capacity: capacity, origin: origin)
         for place in live { append(place) }
-    }
-}
-
-extension AgentAuditEvent {
-    /// Who made it happen: of what came in the peer, of everything else the local workload; nil where that one has proven nothing.
-    var cause: SPIFFEID? {
-        switch type {
-        case .connectionInbound, .requestInbound: peer
-        // Without a process it came in; or it went out, and the process has ended.
-        case .connectionClosed where process == nil: peer
-        default: spiffeID
-        }
     }
 }

@@ -1,7 +1,7 @@
 package import ControlPlaneAPI
 import Foundation
 import Limits
-package import Logging
+import Logging
 import SPIFFE
 import Synchronization
 
@@ -25,12 +25,14 @@ package final class AuditForwarder: Sendable {
 
     /// - Parameters:
     ///   - directory: the agent's own; exists.
+    ///   - origin: where IDs of this host come from, see ``AuditPayer``.
     ///   - send: brings one report to the control plane.
-    package init(
-        directory: String, logger: Logger, send: @escaping @Sendable (AuditReport) async throws -> AuditReceipt,
+    init(
+        directory: String, logger: Logger, origin: @escaping AuditPayer.Origins,
+        send: @escaping @Sendable (AuditReport) async throws -> AuditReceipt,
     ) throws {
         var spool = try AuditSpool(directory: directory)
-        let queue = try spool.load()
+        let queue = try spool.load(origin: origin)
         try spool.note(queue)
         if !queue.isEmpty {
             logger.notice(
@@ -89,9 +91,9 @@ package final class AuditForwarder: Sendable {
                 let losses = state.queue.takeLosses()
                 if !losses.isEmpty { state.lossesTold = .now }
                 return losses
-            } as [(holder: SPIFFEID?, count: Int)]
+            } as [(holder: AuditPayer, count: Int)]
         guard !losses.isEmpty else { return }
-        let whose = losses.prefix(3).map { "\($0.holder.map { "\($0)" } ?? "those without an identity"): \($0.count)" }
+        let whose = losses.prefix(3).map { "\($0.holder): \($0.count)" }
         logger.warning(
             "audit events are lost: no room is left for more of those who have most waiting",
             metadata: ["of": "\(whose.joined(separator: ", "))"])

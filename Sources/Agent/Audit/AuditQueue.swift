@@ -17,20 +17,22 @@ struct AuditQueue: Sendable {
     private var losses: [AuditBacklog.Holder: Int] = [:]
 
     private let capacity: Int
+    private let origin: AuditPayer.Origins
 
-    init(capacity: Int = Limits.Audit.queueBytes) {
-        self.init(id: UUID().uuidString, acknowledged: 0, next: 0, waiting: [], capacity: capacity)
+    init(capacity: Int = Limits.Audit.queueBytes, origin: @escaping AuditPayer.Origins) {
+        self.init(id: UUID().uuidString, acknowledged: 0, next: 0, waiting: [], capacity: capacity, origin: origin)
     }
 
     init(
         id: String, acknowledged: UInt64, next: UInt64, waiting events: [AuditReport.Event],
-        capacity: Int = Limits.Audit.queueBytes,
+        capacity: Int = Limits.Audit.queueBytes, origin: @escaping AuditPayer.Origins,
     ) {
         self.id = id
         self.acknowledged = acknowledged
         self.capacity = capacity
+        self.origin = origin
         self.next = max(next, acknowledged, (events.last?.number).map { $0 + 1 } ?? 0)
-        waiting = AuditBacklog(capacity: capacity)
+        waiting = AuditBacklog(capacity: capacity, origin: origin)
         for event in events where event.number >= acknowledged { note(lossOf: waiting.add(event)) }
         lost = max(0, Int(clamping: self.next - acknowledged) - waiting.count)
     }
@@ -97,7 +99,7 @@ struct AuditQueue: Sendable {
         id = UUID().uuidString
         acknowledged = 0
         next = missing + UInt64(events.count)
-        waiting = AuditBacklog(capacity: capacity)
+        waiting = AuditBacklog(capacity: capacity, origin: origin)
         for event in events { _ = waiting.add(event) }
     }
 }

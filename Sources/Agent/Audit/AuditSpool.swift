@@ -33,7 +33,7 @@ struct AuditSpool: ~Copyable {
     deinit { try? count.close() }
 
     /// What the agent before this one left. A line that was cut short is one that was not kept.
-    mutating func load() throws -> AuditQueue {
+    mutating func load(origin: @escaping AuditPayer.Origins) throws -> AuditQueue {
         let lines = ((try? Data(contentsOf: events)) ?? Data()).split(separator: UInt8(ascii: "\n"))
         written = UInt64(lines.reduce(0) { $0 + $1.count })
         let decoder = WireCoding.decoder()
@@ -48,9 +48,10 @@ struct AuditSpool: ~Copyable {
         guard words.count == 3, numbers.count == 2, numbers[0] <= numbers[1] else {
             // No record of the numbers: those of the events do.
             let start = kept.first?.number ?? 0
-            return AuditQueue(id: UUID().uuidString, acknowledged: start, next: start, waiting: kept)
+            return AuditQueue(id: UUID().uuidString, acknowledged: start, next: start, waiting: kept, origin: origin)
         }
-        return AuditQueue(id: String(words[0]), acknowledged: numbers[0], next: numbers[1], waiting: kept)
+        return AuditQueue(
+            id: String(words[0]), acknowledged: numbers[0], next: numbers[1], waiting: kept, origin: origin)
     }
 
     /// Overwrites one short line; the kernel keeps it when this process ends in any way.

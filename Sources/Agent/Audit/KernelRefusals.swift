@@ -74,3 +74,7 @@ final class KernelRefusals: Sendable {
         return old
     }
 }
+
+extension KernelRefusal.Source: RepeatedSource {
+    package var payer: UInt32? { userID }
+}

@@ -84,7 +84,8 @@ package actor ControlPlaneLink {
             } catch {
                 failures += 1
                 logger.warning("the agent's own SVID: \(error)", metadata: ["attempt": "\(failures)"])
-                try? await Task.sleep(for: min(Limits.SVID.retry, .seconds(1 << min(failures - 1, 5))))
+                let usual = min(Limits.SVID.retry, .seconds(1 << min(failures - 1, 5)))
+                try? await Task.sleep(for: RetryPause.after(failures, because: error, usual: usual))
             }
         }
         await shutdown()

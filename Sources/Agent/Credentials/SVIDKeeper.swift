@@ -16,7 +16,7 @@ package actor SVIDKeeper: SVIDSource {
     /// How long a connection waits for a first SVID.
     private let patience: Duration
     /// How many identities have one at a time.
-    private let most: Int
+    private var shares: SVIDShares
     private var states: [SPIFFEID: SVIDState] = [:]
     /// When a connection or a process last asked.
     private var wantedAt: [SPIFFEID: Date] = [:]
@@ -33,7 +33,7 @@ package actor SVIDKeeper: SVIDSource {
         self.link = link
         self.policy = policy
         self.patience = patience
-        self.most = most
+        shares = SVIDShares(limit: most)
         self.evidence = evidence
         self.logger = logger
     }
@@ -45,10 +45,13 @@ package actor SVIDKeeper: SVIDSource {
     package func svid(for workload: SPIFFEID, process: ProcessKey?) async throws -> X509SVID {
         guard policy.current.owns(workload) else { throw AgentError.identityUnknown(workload) }
         let now = Date()
-        // Whoever may be any uid makes an identity of a template by each.
-        guard wantedAt[workload] != nil || wantedAt.count < most else {
+        // Whoever may be any uid, or run any program, makes an identity of a template by each.
+        guard wantedAt[workload] != nil || shares.take(workload, for: owner(of: workload, process)) else {
             throw AgentError.svidUnavailable(
-                workload, reason: "\(most) identities of this host have one; some have to end first")
+                workload,
+                reason:
+                    "its template's identities of this user have as many as are left for others; some have to end first"
+            )
         }
         wantedAt[workload] = now
         if let state = states[workload] {
@@ -58,6 +61,11 @@ package actor SVIDKeeper: SVIDSource {
             }
         }
         return try await bounded(request(workload, process: process), for: workload)
+    }
+
+    private func owner(of workload: SPIFFEID, _ process: ProcessKey?) -> SVIDShares.Owner? {
+        guard let template = policy.current.template(of: workload) else { return nil }
+        return .init(template: template, user: process.flatMap(evidence)?.uid)
     }
 
     /// Renews what is due, until cancelled.
@@ -85,6 +93,7 @@ package actor SVIDKeeper: SVIDSource {
     private func forget(_ workload: SPIFFEID) {
         states[workload] = nil
         wantedAt[workload] = nil
+        shares.giveBack(workload)
         Task { [link] in await link.forgetClients(of: [workload]) }
     }
 
@@ -94,7 +103,10 @@ package actor SVIDKeeper: SVIDSource {
         states = states.filter { workload, state in
             policy.identity(of: workload) != nil && state.svid.flatMap { policy.objection(toOwn: $0) } == nil
         }
-        wantedAt = wantedAt.filter { policy.identity(of: $0.key) != nil }
+        for workload in wantedAt.keys where policy.identity(of: workload) == nil {
+            wantedAt[workload] = nil
+            shares.giveBack(workload)
+        }
         let ended = former.subtracting(states.keys)
         // Not waited for: calls of theirs may be under way.
         if !ended.isEmpty { Task { [link] in await link.forgetClients(of: ended) } }

@@ -58,8 +58,10 @@ package actor TokenKeeper: TokenSource {
 
     private static func isPassing(_ error: any Error) -> Bool {
         guard let error = error as? ControlPlaneError else { return false }
-        if case .unreachable = error { return true }
-        return error.wait != nil
+        return switch error {
+        case .unreachable, .turnedAway: true
+        case .problem, .unexpected: error.wait != nil
+        }
     }
 
     /// The authorization server's "no" is the caller's to know; that it is away passes.

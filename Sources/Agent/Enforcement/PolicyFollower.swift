@@ -59,7 +59,8 @@ package final class PolicyFollower: Sendable {
             } catch {
                 failures += 1
                 note(error, failures: failures)
-                try? await Task.sleep(for: Self.pause(failures))
+                try? await Task.sleep(
+                    for: RetryPause.after(failures, because: error, usual: Self.pause(failures)))
             }
         }
         trials.withLock { $0?.cancel() }

@@ -51,7 +51,11 @@ package struct AgentDesk: Sendable {
     }
 
     /// Who calls, if that is an agent with a live record.
-    package func agent(_ peer: Peer?) async throws(ControlPlaneRefusal) -> AgentDirectory.Agent {
+    ///
+    /// - Parameter recognized: called where what it shows is the SVID issued last, and was used before.
+    package func agent(
+        _ peer: Peer?, recognized: @Sendable () -> Void = {},
+    ) async throws(ControlPlaneRefusal) -> AgentDirectory.Agent {
         guard let peer else { throw .certificateMissing }
         // A connection may outlive the certificate it was opened with.
         guard state.now() < peer.notAfter else { throw .notAnAgent(peer.id) }
@@ -61,7 +65,10 @@ package struct AgentDesk: Sendable {
             try AgentDirectory.decision(on: shown, of: peer.id, now: now, in: database) == .current
                 ? AgentDirectory.agent(peer.id, in: database) : nil
         }
-        if let plain { return plain }
+        if let plain {
+            recognized()
+            return plain
+        }
         let agent = try await state.store.write(for: peer.id) { database in
             try AgentDirectory.admit(shown, of: peer.id, now: now, in: database)
         }

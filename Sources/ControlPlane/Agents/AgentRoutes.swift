@@ -15,7 +15,7 @@ struct AgentRoutes: Sendable {
             guard let peer = try await Peer.onConnection(context.channel) else {
                 throw ControlPlaneRefusal.certificateMissing
             }
-            let agent = try await desk.agent(peer)
+            let agent = try await desk.agent(peer, recognized: context.recognizeAgent)
             return try Response.json(await desk.renew(request.json(RenewRequest.self), for: agent, showing: peer))
         }
         router.post("/v1/svids/x509") { request, context in
@@ -76,7 +76,7 @@ struct AgentRoutes: Sendable {
     private func agent(
         _ context: ConnectionContext, spending amounts: [AgentBudgets.Kind: Int],
     ) async throws -> AgentDirectory.Agent {
-        let agent = try await desk.agent(Peer.onConnection(context.channel))
+        let agent = try await desk.agent(Peer.onConnection(context.channel), recognized: context.recognizeAgent)
         try desk.budgets.admit(amounts, of: agent.id, at: desk.state.now())
         return agent
     }

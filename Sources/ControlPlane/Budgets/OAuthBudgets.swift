@@ -17,9 +17,11 @@ package final class OAuthBudgets: OAuthAdmission, Service {
         var times: Double { introspects ? Double(Limits.OAuth.introspectionsForOne) : 1 }
     }
 
-    private struct Source: Hashable {
+    private struct Source: RepeatedSource {
         let caller: SPIFFEID
         let kind: OAuthEvent.Kind
+
+        var payer: SPIFFEID { caller }
     }
 
     private struct State {

@@ -106,13 +106,16 @@ final class ConnectionDoor: Sendable {
 
     /// - Returns: why the holder may not have another connection.
     func vouch(_ ticket: Ticket, for holder: Holder) -> SlotRefusal? {
-        // A workload's SVID is in many programs' reach: only where an agent was goes before others.
-        let refusal = state.withLock {
-            $0.shares.vouch(ticket, for: holder, isKnownHence: !holder.isGuest, at: .now)
-        }
+        let refusal = state.withLock { $0.shares.vouch(ticket, for: holder, isKnownHence: false, at: .now) }
         if let refusal { tell("a connection of \(holder) was refused: \(refusal)") }
         return refusal
     }
+
+    /// Whoever holds this connection is an agent, and that by the SVID issued last: where it comes from goes before others. A chain that
+    /// verifies says neither, and a workload's SVID is in many programs' reach.
+    func recognize(_ ticket: Ticket) { state.withLock { $0.shares.recognize(ticket, at: .now) } }
+
+    func isKnown(_ source: Source) -> Bool { state.withLock { $0.shares.isKnown(source, at: .now) } }
 
     func release(_ ticket: Ticket) {
         state.withLock { state in

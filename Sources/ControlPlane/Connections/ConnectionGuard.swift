@@ -110,10 +110,13 @@ final class ConnectionGuard {
 
         private let watch: ConnectionGuard
         private let proven: () -> Bool
+        /// It is an agent still.
+        let recognize: () -> Void
 
         /// - Parameter proven: says that the peer's certificate was verified, and takes its place; false: there is none.
-        init(_ watch: ConnectionGuard, proven: @escaping () -> Bool) {
+        init(_ watch: ConnectionGuard, recognize: @escaping () -> Void, proven: @escaping () -> Bool) {
             self.watch = watch
+            self.recognize = recognize
             self.proven = proven
         }
 

@@ -45,6 +45,10 @@ struct GuardedChannel: HTTPChannelHandler {
                         return value
                     }
                 }
+        }.flatMapErrorThrowing { error in
+            // Nobody else closes what was not set up: it would stay open, at no place and without a deadline.
+            channel.close(promise: nil)
+            throw error
         }
     }
 
@@ -90,7 +94,7 @@ struct GuardedChannel: HTTPChannelHandler {
         }
         let source = ConnectionDoor.Source(channel.remoteAddress)
         try operations.addHandler(
-            ConnectionGuard.Bytes(watch) { [door] in
+            ConnectionGuard.Bytes(watch, recognize: { [door] in door.recognize(ticket) }) { [door] in
                 guard let id = verified.current else { return true }
                 watch.isProven = true
                 return door.vouch(ticket, for: .init(id, from: source)) == nil

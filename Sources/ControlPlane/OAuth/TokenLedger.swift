@@ -38,17 +38,35 @@ package enum TokenLedger {
         let ofSVID = try count(
             "client_id = ? AND thumbprint IS ?", [client.description, thumbprint?.base64URL], now, in: database)
         guard ofSVID < Limits.Tokens.ofSVID else {
-            return "an SVID of \(client) has \(ofSVID) tokens that have not run out"
+            return
+                "this SVID of \(client) has \(ofSVID) tokens that have not run out, the most of one SVID (Tokens.ofSVID); use a token again until it runs out, within \(Self.lifetime) minutes"
         }
         let group = try String.fetchOne(
             database, sql: "SELECT agent_group FROM issuances WHERE spiffe_id = ?", arguments: [client.description])
         let own = try count("agent_group = ?", [group ?? ""], now, in: database)
         let free = Limits.Tokens.inAll - (try countAll(now, in: database))
-        guard own < Limits.Tokens.ofGroup, free > 0, own == 0 || own < free else {
-            return "agent group \(group ?? "") has \(own) tokens that have not run out"
-        }
-        return nil
+        guard
+            let bound = Bound(reachedBy: own, of: Limits.Tokens.ofGroup, free: free, of: Limits.Tokens.inAll)
+        else { return nil }
+        // Of those that run out first: whoever is refused must not cost a look at all of them each time.
+        let largest = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT client_id, count(*) AS number, sum(count(*)) OVER () AS looked_at FROM
+                    (SELECT client_id FROM oauth_tokens WHERE agent_group = ? AND expires_at > ?
+                        ORDER BY expires_at LIMIT 1000)
+                GROUP BY client_id ORDER BY number DESC, client_id LIMIT 1
+                """, arguments: [group ?? "", now.milliseconds])
+        let whose =
+            largest.map {
+                " (of the \($0["looked_at"] as Int) that run out first \($0["number"] as Int) are of \($0["client_id"] as String))"
+            } ?? ""
+        return
+            "agent group \(group ?? "") has \(own) tokens that have not run out\(whose), and \(bound.text("Tokens")); find out what asks for so many there, or wait \(Self.lifetime) minutes until they have run out"
     }
+
+    /// Of a token, in minutes.
+    private static let lifetime = Int(Limits.OAuth.tokenLifetime / .seconds(60))
 
     /// All less those that have run out, which are few: SQLite counts pages where there is no condition, and rows where there is one.
     private static func countAll(_ now: Date, in database: Database) throws -> Int {

@@ -53,8 +53,10 @@ enum Issuances {
                 database, sql: "SELECT count(*) FROM issuances WHERE agent_group = ?", arguments: [group]) ?? 0
         // Without a condition: SQLite counts pages then and not rows.
         let free = Limits.Identities.inAll - (try Int.fetchOne(database, sql: "SELECT count(*) FROM issuances") ?? 0)
-        guard own < Limits.Identities.ofGroup, free > 0, own == 0 || own < free else {
-            throw ControlPlaneRefusal.tooManyIDs(group: group, limit: own)
+        if let bound = Bound(
+            reachedBy: own, of: Limits.Identities.ofGroup, free: free, of: Limits.Identities.inAll)
+        {
+            throw ControlPlaneRefusal.tooManyIDs(group: group, own: own, bound: bound)
         }
     }
 

@@ -24,8 +24,8 @@ package actor SnapshotMessages {
     /// What an agent has after it, and the lines that bring it there.
     struct Message: Sendable {
         let place: Place
-        let identities: [WorkloadIdentity]
-        let endpoints: [Endpoint]
+        /// The arrays in it are those that other streams of the group have, and of the endpoints all streams.
+        let snapshot: PolicySnapshot
         /// With their ends. None: nothing differs.
         fileprivate(set) var lines: [ByteBuffer]
 
@@ -39,10 +39,9 @@ package actor SnapshotMessages {
         fileprivate var bytes: Int { lines.reduce(0) { $0 + $1.readableBytes } }
 
         /// - Parameter line: nil: nothing differs.
-        init(at place: Place, _ identities: [WorkloadIdentity], _ endpoints: [Endpoint], line: Data?) throws {
+        init(at place: Place, _ snapshot: PolicySnapshot, line: Data?) throws {
             self.place = place
-            self.identities = identities
-            self.endpoints = endpoints
+            self.snapshot = snapshot
             lines =
                 try line.map { try SnapshotPiece.lines(of: $0) }?
                 .map { ByteBuffer(bytes: $0 + [UInt8(ascii: "\n")]) } ?? []

@@ -65,37 +65,30 @@ struct SnapshotStream: Sendable {
             endpoints: try state.registry.endpointsRevision(in: database))
     }
 
-    private enum Content {
-        case policy(PolicySnapshot)
-        case endpoints([Endpoint])
-    }
-
     private func message(
         after sent: SnapshotMessages.Message?, forGroup group: String,
     ) async throws -> SnapshotMessages.Message {
-        let (place, content) = try await state.store.read { database -> (SnapshotMessages.Place, Content) in
+        let (place, next) = try await state.store.read { database -> (SnapshotMessages.Place, PolicySnapshot) in
             let place = try current(in: database)
-            guard place.version == sent?.place.version else {
-                let snapshot = try state.registry.snapshot(
-                    forGroup: group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime, in: database)
-                return (place, .policy(snapshot))
+            if var same = sent?.snapshot, same.version == place.version {
+                same.endpoints = try state.registry.endpoints(in: database)
+                return (place, same)
             }
-            return (place, .endpoints(try state.registry.endpoints(in: database)))
+            return (
+                place,
+                try state.registry.snapshot(
+                    forGroup: group, bundle: state.bundle, svidLifetime: state.configuration.svidLifetime, in: database)
+            )
         }
+        return try .init(at: place, next, line: Self.line(to: next, after: sent?.snapshot))
+    }
+
+    /// - Returns: nil: nothing differs.
+    private static func line(to next: PolicySnapshot, after former: PolicySnapshot?) throws -> Data? {
         let encoder = WireCoding.encoder()
-        switch content {
-        case .policy(let snapshot):
-            let line =
-                if let sent {
-                    try encoder.encode(SnapshotChange(since: sent.place.version, sent.identities, to: snapshot))
-                } else {
-                    try encoder.encode(snapshot)
-                }
-            return try .init(at: place, snapshot.identities, snapshot.endpoints, line: line)
-        case .endpoints(let endpoints):
-            let change = EndpointChange(version: place.version, from: sent?.endpoints ?? [], to: endpoints)
-            let line = change.isEmpty ? nil : try encoder.encode(change)
-            return try .init(at: place, sent?.identities ?? [], endpoints, line: line)
-        }
+        guard let former else { return try encoder.encode(next) }
+        guard former.version == next.version else { return try encoder.encode(SnapshotChange(from: former, to: next)) }
+        let change = EndpointChange(version: next.version, from: former.endpoints, to: next.endpoints)
+        return change.isEmpty ? nil : try encoder.encode(change)
     }
 }

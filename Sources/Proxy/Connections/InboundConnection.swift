@@ -237,8 +237,9 @@ actor InboundConnection {
 
     private func introspect(_ token: String, as server: SPIFFEID) async throws -> TokenStatus {
         let introspector = environment.dependencies.introspector
+        let bearer = TokenBearer(peer: peer?.id, address: place.source?.bytes ?? [])
         return try await within(environment.limits.decision, "introspection") {
-            try await introspector.introspect(token, as: server)
+            try await introspector.introspect(token, of: bearer, as: server)
         }
     }
 }

@@ -38,14 +38,15 @@ actor OutboundConnection {
                 Self.vouch(
                     place, .workload(flow.workload), madeOf: flow.template, flow.process, descriptor, environment)
             else { return }
-            await serve(descriptor, flow, network, environment, eventLoop)
+            await serve(descriptor, flow, of: place.user, network, environment, eventLoop)
         case .plain(let process, let destination):
             guard
                 Self.vouch(
                     place, .nobody(user: place.user), madeOf: nil, process, descriptor, environment)
             else { return }
             let permit = PlainConnection.Permit(process, to: destination, by: environment.dependencies.routes)
-            await PlainConnection.serve(descriptor, by: permit, of: network, environment, on: eventLoop)
+            await PlainConnection.serve(
+                descriptor, by: permit, of: place.user, in: network, environment, on: eventLoop)
         case .refused(let process, let reason):
             close(descriptor)
             // Fail closed: there is no identity to lend.
@@ -53,6 +54,7 @@ actor OutboundConnection {
                 kind: .connectionOutbound,
                 .refused(process == nil ? .notRedirected : .notIdentified, because: reason))
             entry.process = process
+            entry.user = place.user
             environment.dependencies.journal.record(entry)
         }
     }
@@ -70,6 +72,7 @@ actor OutboundConnection {
             close(descriptor)
             var entry = JournalEntry(kind: .connectionOutbound, .refused(error))
             entry.process = process
+            entry.user = place.user
             if case .workload(let workload) = holder { entry.workload = workload }
             environment.dependencies.journal.record(entry)
             return false
@@ -78,8 +81,8 @@ actor OutboundConnection {
 
     /// Of a workload.
     private static func serve(
-        _ descriptor: CInt, _ flow: OutboundFlow, _ network: BoundNetwork, _ environment: ProxyEnvironment,
-        _ eventLoop: any EventLoop,
+        _ descriptor: CInt, _ flow: OutboundFlow, of user: UInt32?, _ network: BoundNetwork,
+        _ environment: ProxyEnvironment, _ eventLoop: any EventLoop,
     ) async {
         var inquiry = PlaceInquiry(flow: flow, network: network.cookie, routes: environment.dependencies.routes)
         let bytes = ByteTally()
@@ -87,10 +90,12 @@ actor OutboundConnection {
         do { carriage = .success(try await inquiry.carriage(of: descriptor)) } catch { carriage = .failure(error) }
         if case .success(.plainText(_, let reason)) = carriage {
             let permit = PlainConnection.Permit(flow, because: reason, asOf: inquiry.route.revision)
-            return await PlainConnection.serve(descriptor, by: permit, of: network, environment, on: eventLoop)
+            return await PlainConnection.serve(
+                descriptor, by: permit, of: user, in: network, environment, on: eventLoop)
         }
         guard let channel = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
-        let facts = facts(of: flow, over: channel)
+        var facts = facts(of: flow, over: channel)
+        facts.user = user
         switch carriage {
         case .success(.mutualTLS(let lane)) where channel.remoteAddress != nil:
             let connection = OutboundConnection(flow, lane, inquiry.route, channel, bytes, facts, network, environment)

@@ -27,13 +27,15 @@ actor PlainConnection {
 
     /// Serves an accepted socket until it is closed.
     static func serve(
-        _ descriptor: CInt, by permit: Permit, of network: BoundNetwork, _ environment: ProxyEnvironment,
+        _ descriptor: CInt, by permit: Permit, of user: UInt32?, in network: BoundNetwork,
+        _ environment: ProxyEnvironment,
         on eventLoop: any EventLoop,
     ) async {
         let bytes = ByteTally()
         guard let channel = try? await ProxyChannel.adopt(descriptor, counting: bytes, on: eventLoop) else { return }
         var facts = JournalEntry(kind: .connectionOutbound, .pending)
         facts.process = permit.process
+        facts.user = user
         facts.workload = permit.flow?.workload
         guard let source = channel.remoteAddress else {
             environment.record(facts, .refused(ProxyError.clientGone))

@@ -13,6 +13,8 @@ package struct JournalEntry: Sendable, Equatable {
     /// The local workload, where one was established.
     package var workload: SPIFFEID?
     package var process: ProcessKey?
+    /// The real uid that opened an outgoing one; nil where nobody knows.
+    package var user: UInt32?
     /// Of the local workload's SVID.
     package var svidSerial: String?
     /// `source address:port>destination address:port` of the connection between the hosts.

@@ -17,7 +17,7 @@ import X509
     ) async throws {
         let hosts = try await TwoHosts()
         let chain = try Self.chain(of: hosts.agent, intermediates: count)
-        #expect(try await hosts.dialDirectly(as: chain).end() == .reset)
+        #expect(try await hosts.dialDirectly(as: chain).end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.hasPrefix(Self.reason(count)))
         try await hosts.dial().send("hello")

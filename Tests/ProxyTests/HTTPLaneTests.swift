@@ -151,13 +151,18 @@ import Testing
     ])
     func `a request two parsers could read in two ways reaches no application`(_ header: String) async throws {
         let hosts = try await TwoHosts(resources: ["/mcp"])
-        let wire = try await hosts.dial()
-        try await wire.send("POST /mcp HTTP/1.1\r\nHost: h\r\n\(header)\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\n\r\n")
-        let answer = try await wire.receive(through: "}")
-        #expect(answer.hasPrefix("HTTP/1.1 400 ") || answer.hasPrefix("HTTP/1.1 501 "))
-        #expect(answer.contains("connection: close"))
-        try await wire.inputClosed()
-        #expect(wire.peek.isEmpty && hosts.application.waiting == 0)
+        let agent = try hosts.authority.svid("weather-agent")
+        let token = "Authorization: Bearer \(hosts.token(for: agent))\r\n"
+        for wire in [try await hosts.dial(), try await hosts.dialDirectly(as: agent)] {
+            try await wire.send(
+                "POST /mcp HTTP/1.1\r\nHost: h\r\n\(token)\(header)\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\n\r\n")
+            let answer = try await wire.receive(through: "}")
+            #expect(answer.hasPrefix("HTTP/1.1 400 ") || answer.hasPrefix("HTTP/1.1 501 "))
+            #expect(answer.contains("connection: close"))
+            try await wire.inputClosed()
+            #expect(wire.peek.isEmpty)
+        }
+        #expect(hosts.applicationIsUntouched && hosts.desk.introspections.isEmpty)
     }
 
     @Test func `chunks split anywhere are the same body`() async throws {
@@ -239,7 +244,7 @@ import Testing
         let wire = try await hosts.dial()
         try await wire.send(request)
         #expect(try await wire.receive(through: "}").hasPrefix("HTTP/1.1 \(status) "))
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a server that breaks off before it answers is a 502`() async throws {

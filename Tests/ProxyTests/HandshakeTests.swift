@@ -1,4 +1,7 @@
+import Crypto
+import Foundation
 import NIOCore
+import NIOPosix
 import NIOSSL
 import Proxy
 import SPIFFE
@@ -16,13 +19,13 @@ import Workloads
         #expect(try await hosts.dial().end() == .reset)
         let entry = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(entry.reason.contains("spiffe://other.example/weather-mcp-server is not of trust domain prod.example"))
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a trust domain without a bundle is refused whatever it signed`() async throws {
         let stranger = try Authority("other.example")
         let hosts = try await TwoHosts()
-        #expect(try await hosts.dialDirectly(as: stranger.svid("weather-agent")).end() == .reset)
+        #expect(try await hosts.dialDirectly(as: stranger.svid("weather-agent")).end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.contains("no bundle is known for trust domain other.example"))
     }
@@ -30,7 +33,7 @@ import Workloads
     @Test func `a look-alike authority of the same name is refused`() async throws {
         let hosts = try await TwoHosts()
         let impostor = try Authority("prod.example")
-        #expect(try await hosts.dialDirectly(as: impostor.svid("weather-agent")).end() == .reset)
+        #expect(try await hosts.dialDirectly(as: impostor.svid("weather-agent")).end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.contains("is not signed by an authority of its trust domain"))
     }
@@ -54,7 +57,7 @@ import Workloads
         #expect(try await hosts.dial().end() == .reset)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason == "\(hosts.agent) is not in allowedSPIFFEIDs")
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a withdrawn peer is refused though its SVID is valid`() async throws {
@@ -76,10 +79,10 @@ import Workloads
                 trustDomain: hosts.authority.trustDomain, withdrawn: Withdrawals(through: [stolen.id: through]))
         }
         hosts.server.routes.change { $0.inboundPeers = policy(through) }
-        #expect(try await hosts.dialDirectly(as: stolen).end() == .reset)
+        #expect(try await hosts.dialDirectly(as: stolen).end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.contains("all until \(through) were withdrawn"))
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
         hosts.server.routes.change { $0.inboundPeers = policy(IssueTime(seconds: through.seconds - 1)) }
         let wire = try await hosts.dialDirectly(as: stolen)
         try await wire.send("newer")
@@ -112,7 +115,7 @@ import Workloads
 
     @Test func `an expired SVID is refused`() async throws {
         let hosts = try await TwoHosts()
-        #expect(try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent", notAfter: -5)).end() == .reset)
+        #expect(try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent", notAfter: -5)).end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(
             entry.reason.contains("\(hosts.agent) is not signed by an authority of its trust domain, or not valid now"))
@@ -120,7 +123,7 @@ import Workloads
 
     @Test func `a client without a certificate is refused`() async throws {
         let hosts = try await TwoHosts()
-        #expect(try await hosts.dialDirectly(as: nil).end() == .reset)
+        #expect(try await hosts.dialDirectly(as: nil).end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.hasPrefix("the peer presented no certificate"))
     }
@@ -130,9 +133,30 @@ import Workloads
         let wire = try await hosts.dialDirectly(as: hosts.authority.svid("weather-agent")) {
             $0.maximumTLSVersion = .tlsv12
         }
-        #expect(try await wire.end() == .reset)
+        #expect(try await wire.end() == .failed)
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.contains("does not offer TLS 1.3"))
+    }
+
+    @Test func `a server of TLS 1.2 is refused, and told nothing; of TLS 1.3 it is not`() async throws {
+        for version in [TLSVersion.tlsv12, .tlsv13] {
+            let hosts = try await TwoHosts()
+            let server = try await TLSServer(as: hosts.authority.svid("weather-mcp-server"), upTo: version)
+            let flow = OutboundFlow(
+                opener: Opener(process: ProcessKey(pid: 4711, startTime: 1)), workload: hosts.agent,
+                destination: server.address)
+            let wire = try await hosts.dial(flow)
+            try? await wire.send("secret")
+            if version == .tlsv13 {
+                try await server.wire.receive(through: "secret")
+            } else {
+                #expect(try await wire.end() == .reset)
+                let entry = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
+                #expect(entry.reason.contains("does not offer TLS 1.3"))
+                _ = try await server.wire.end()
+                #expect(server.wire.peek.isEmpty)
+            }
+        }
     }
 
     @Test func `a SPIFFE peer that knows nothing of Tidemark is welcome`() async throws {
@@ -154,7 +178,7 @@ import Workloads
         let entry = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason == "plain text refused: the peer presented no SVID")
         #expect(entry.connection?.hasPrefix("127.0.0.1:\(source)>") == true)
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a permissive listener lets plain text by, and says so`() async throws {
@@ -229,4 +253,36 @@ import Workloads
         let entry = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(entry.reason.contains("connections are taken"))
     }
+}
+
+/// Speaks no more than this version of TLS, with whoever connects, and asks for no certificate.
+private final class TLSServer: Sendable {
+    let address: SocketAddress
+    /// What the one client says.
+    let wire: Wire
+    private let channel: any Channel
+
+    init(as svid: X509SVID, upTo version: TLSVersion) async throws {
+        let chain = try svid.chain.map { certificate in
+            NIOSSLCertificateSource.certificate(try NIOSSLCertificate(bytes: certificate.derBytes(), format: .der))
+        }
+        let key = try NIOSSLPrivateKey(bytes: Array(svid.privateKey.derRepresentation), format: .der)
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain, privateKey: .privateKey(key))
+        configuration.maximumTLSVersion = version
+        let context = try NIOSSLContext(configuration: configuration)
+        let inbox = Wire.Inbox()
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    try channel.pipeline.syncOperations.addHandler(Wire.Collector(inbox))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        address = try #require(channel.localAddress)
+        wire = Wire(channel, inbox)
+    }
+
+    deinit { channel.close(promise: nil) }
 }

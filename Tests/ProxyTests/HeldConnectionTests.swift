@@ -75,7 +75,7 @@ import Workloads
         _ = try await wire.end()
         let refused = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(refused.reason == "plain text refused: the peer presented no SVID")
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `it dials from the network namespace it came from`() async throws {
@@ -120,7 +120,7 @@ import Workloads
         try await wire.inputClosed()
         let refused = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(refused.reason == reason && refused.process == process)
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a destination that does not answer is told, and the connection reset, long before the dial's deadline`()
@@ -169,6 +169,6 @@ import Workloads
         #expect(try await wire.endsUncleanly())
         let refused = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(refused.reason == "executed" && refused.workload == hosts.agent)
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 }

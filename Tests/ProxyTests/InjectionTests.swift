@@ -58,7 +58,47 @@ import Workloads
             let answer = try await Self.ask(wire, token + header + "\r\n")
             #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.contains("is read as"))
         }
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
+    }
+
+    @Test(arguments: ["Mcp_Session_Id: s", "x_tidemark_peer: a", "Content_Length: 0"])
+    func `a trailer that servers fold onto a header is refused at both ends, with the rule`(
+        _ trailer: String
+    ) async throws {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let agent = try hosts.authority.svid("weather-agent")
+        for wire in [try await hosts.dial(), try await hosts.dialDirectly(as: agent)] {
+            try await wire.send(
+                "POST /mcp HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \(hosts.token(for: agent))\r\n"
+                    + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            let server = try await hosts.application.connection()
+            try await server.receive(through: "3\r\nabc\r\n")
+            try await wire.send("0\r\n\(trailer)\r\n\r\n")
+            let answer = try await wire.receive(through: "}")
+            #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.contains("is read as"))
+            #expect(try await server.end() == .reset)
+            #expect(server.peek.isEmpty)
+        }
+    }
+
+    @Test func `of one service's resources at two addresses each serves its own`() async throws {
+        let hosts = try await TwoHosts()
+        var urls: [String: String] = [:]
+        for (loopback, host) in [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")] {
+            let url = try ResourceURL(checking: "http://\(host):8000/mcp")
+            let resource = ProtectedResource(
+                name: "weather-\(host)", resource: url, servedBy: "weather-mcp-server", scopes: [], allowed: [])
+            for host in [hosts.client, hosts.server] { host.routes.change { $0.resources.append(resource) } }
+            urls[loopback] = url.text
+        }
+        for (loopback, url) in urls {
+            let wire = try await hosts.dial(over: loopback)
+            try await wire.send(Self.get + "\r\n")
+            let server = try await hosts.application.connection()
+            try await server.receive(through: "\r\n\r\n")
+            #expect(hosts.client.journal.all.last { $0.kind == .requestOutbound }?.resource == url)
+            #expect(hosts.server.journal.all.last { $0.kind == .requestInbound }?.resource == url)
+        }
     }
 
     @Test(arguments: ["GET", "DELETE", "POST"])
@@ -138,7 +178,7 @@ import Workloads
         let thief = try await hosts.dialDirectly(as: hosts.authority.svid("thief"))
         let answer = try await Self.ask(thief, "Authorization: Bearer \(token)\r\n")
         #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("belongs to another workload"))
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a token bound to an older certificate of the same workload is refused`() async throws {
@@ -161,7 +201,7 @@ import Workloads
         let weak = hosts.desk.issue(audience: "http://server.example:8000/mcp", scopes: [], svid: agent)
         let answer = try await Self.ask(wire, "Authorization: Bearer \(weak.value)\r\n")
         #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("error=\"insufficient_scope\""))
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a revoked token is refused at the next request of the same connection`() async throws {
@@ -199,19 +239,23 @@ import Workloads
         #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("plain text"))
     }
 
-    @Test(arguments: ["/other", "/mcpx", "/", "/mcp;x", "/mcp/../admin", "/mcp%2f..", "//mcp", "/%6dcp", "/mcp/./x"])
-    func `a path no resource covers is refused at both ends`(_ path: String) async throws {
+    @Test(arguments: [
+        ("/other", 403), ("/mcpx", 403), ("/", 403), ("/mcp;x", 400), ("/mcp/../admin", 400), ("/mcp%2f..", 400),
+        ("//mcp", 400), ("/%6dcp", 400), ("/mcp/./x", 400),
+    ])
+    func `a path no resource covers is refused at both ends`(_ path: String, _ status: Int) async throws {
         let hosts = try await TwoHosts(resources: ["/mcp"])
         let request = "GET \(path) HTTP/1.1\r\nHost: h\r\n"
         let wire = try await hosts.dial()
         try await wire.send(request + "\r\n")
-        #expect(try await wire.receive(through: "}").hasPrefix("HTTP/1.1 40"))
+        #expect(try await wire.receive(through: "}").hasPrefix("HTTP/1.1 \(status) "))
 
         let agent = try hosts.authority.svid("weather-agent")
         let direct = try await hosts.dialDirectly(as: agent)
         try await direct.send(request + "Authorization: Bearer \(hosts.token(for: agent))\r\n\r\n")
-        #expect(try await direct.receive(through: "}").hasPrefix("HTTP/1.1 40"))
-        #expect(hosts.application.waiting == 0)
+        #expect(try await direct.receive(through: "}").hasPrefix("HTTP/1.1 \(status) "))
+        #expect(hosts.desk.introspections.isEmpty)
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `a refusal of the authorization server reaches the application, and the connection lives on`()
@@ -238,6 +282,24 @@ import Workloads
         let answer = try await Self.ask(hosts.dial(), "")
         #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("where \(other) is expected"))
         _ = try await hosts.client.journal.entry(.connectionOutbound, allowed: false)
+    }
+
+    @Test func `a peer that may not be spoken to any more is refused at the next request of the open connection`()
+        async throws
+    {
+        let hosts = try await TwoHosts(resources: ["/mcp"])
+        let wire = try await hosts.dial()
+        try await wire.send(Self.get + "\r\n")
+        let server = try await hosts.application.connection()
+        try await server.receive(through: "\r\n\r\n")
+        try await server.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        try await wire.receive(through: "\r\n\r\nok")
+        // Nobody has looked at live connections yet.
+        let other = try SPIFFEID("spiffe://prod.example/somebody-else")
+        hosts.client.routes.change { $0.expected = other }
+        let answer = try await Self.ask(wire, "")
+        #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("where \(other) is expected"))
+        #expect(server.peek.isEmpty && hosts.application.waiting == 0 && hosts.desk.introspections.count == 1)
     }
 
     @Test func `after the SVID was renewed the next request goes over a connection with the new one`() async throws {

@@ -71,7 +71,7 @@ import Testing
         #expect(try await wire.receive(through: "}").hasPrefix("HTTP/1.1 502 "))
         let entry = try await apart.hosts.client.journal.entry(.connectionOutbound, allowed: false)
         #expect(entry.reason.contains("errno \(ENETDOWN)"))
-        #expect(apart.hosts.application.waiting == 0)
+        #expect(apart.hosts.applicationIsUntouched)
     }
 
     @Test func `in a network that makes no more sockets no application is reached by another way`() async throws {
@@ -80,7 +80,8 @@ import Testing
         #expect(try await apart.dial().end() == .reset)
         let entry = try await apart.hosts.server.journal.entry(.connectionInbound, allowed: false)
         #expect(entry.reason.contains("errno \(ENETDOWN)"))
-        #expect(apart.hosts.application.waiting == 0)
+        // Of the connection that was there before.
+        #expect(apart.hosts.application.waiting == 0 && apart.hosts.server.flows.announced.count == 1)
     }
 
     @Test func `the same address is another workload's in another network`() async throws {
@@ -137,6 +138,23 @@ import Testing
         #expect(entry.workload == apart.hosts.agent && entry.reason.hasPrefix("network 7 is not served any more"))
         try await other.send("still here")
         try await otherServer.receive(through: "still here")
+    }
+
+    @Test func `unbound with a cut, a network serves none of those that it had accepted and not yet known`()
+        async throws
+    {
+        let apart = try await Apart()
+        let flows = apart.hosts.client.flows
+        let (asked, served) = (flows.asked, apart.hosts.server.journal.all.count)
+        flows.hold()
+        let wire = try await apart.dial()
+        _ = try await eventually("the connection to be accepted") { flows.asked > asked ? true : nil }
+        #expect(apart.hosts.client.proxy.unbind(network: 7, cut: true) == 0)
+        flows.release()
+        #expect(try await wire.end() == .reset)
+        let entry = try await apart.hosts.client.journal.entry(.connectionOutbound, allowed: false)
+        #expect(entry.reason.hasPrefix("network 7 is not served any more") && entry.workload == apart.hosts.agent)
+        #expect(apart.hosts.server.journal.all.count == served)
     }
 
     @Test func `a network is bound once, and again after it was unbound`() async throws {

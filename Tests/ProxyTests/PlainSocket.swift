@@ -79,9 +79,10 @@ final class PlainSocket: Sendable {
         await run(writer) { descriptor in
             var hard = linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &hard, socklen_t(MemoryLayout<linger>.size))
-            var address = sockaddr(
-                sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
-            _ = Glibc.connect(descriptor, &address, socklen_t(MemoryLayout<sockaddr>.size))
+            // AF_UNSPEC, which is 0: connected to nobody any more.
+            _ = [UInt8](repeating: 0, count: MemoryLayout<sockaddr>.size).withUnsafeBytes {
+                Glibc.connect(descriptor, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
+            }
         }
     }
 

@@ -38,9 +38,20 @@ import Workloads
         let wire = try await hosts.dial()
         _ = try await hosts.application.connection()
         let inbound = try await hosts.server.journal.entry(.connectionInbound, allowed: true)
-        let announced = try #require(hosts.server.flows.clientsAnnounced.first)
-        #expect(inbound.connection?.hasPrefix("127.0.0.1:\(announced.port ?? 0)>") == true)
+        let announced = try #require(hosts.server.flows.announced.first)
+        #expect(inbound.connection?.hasPrefix("127.0.0.1:\(announced.client.port ?? 0)>") == true)
+        #expect(announced.workload == hosts.tool && announced.isBeforeConnect)
+        #expect(hosts.server.flows.announced.count == 1)
         wire.close()
+    }
+
+    @Test func `an application that cannot be told of its client is not dialled`() async throws {
+        let hosts = try await TwoHosts()
+        hosts.server.flows.prepareNone(because: "there is no room for another client")
+        #expect(try await hosts.dial().end() == .reset)
+        let refused = try await hosts.server.journal.entry(.connectionInbound, allowed: false)
+        #expect(refused.reason.contains("there is no room for another client"))
+        #expect(hosts.applicationIsUntouched)
     }
 
     @Test func `eight megabytes arrive byte by byte, both ways at once`() async throws {

@@ -2,7 +2,7 @@ import Foundation
 import Gateway
 import Glibc
 import NIOCore
-import Proxy
+@testable import Proxy
 import SPIFFE
 import Synchronization
 import Workloads
@@ -16,10 +16,19 @@ final class FlowTable: FlowSource {
         var asked = 0
         var objection: String?
         var user: UInt32?
+        var unprepared: TimedOut?
+    }
+
+    /// What was told of an application's client, and when.
+    struct Announcement: Sendable {
+        let client: SocketAddress
+        let workload: SPIFFEID?
+        /// The socket had neither a port nor a peer.
+        let isBeforeConnect: Bool
     }
 
     private let answers = Mutex(Answers())
-    private let prepared = Mutex<[SocketAddress]>([])
+    private let prepared = Mutex<[Announcement]>([])
 
     func expect(_ flow: OutboundFlow, from port: UInt16) { expect(.workload(flow), from: port) }
 
@@ -64,10 +73,19 @@ final class FlowTable: FlowSource {
     }
 
     func prepareUpstream(descriptor: CInt, client: SocketAddress, for workload: SPIFFEID?) throws {
-        prepared.withLock { $0.append(client) }
+        if let failure = answers.withLock({ $0.unprepared }) { throw failure }
+        let isBeforeConnect = SocketName.local(of: descriptor)?.port == 0 && SocketName.peer(of: descriptor) == nil
+        prepared.withLock {
+            $0.append(Announcement(client: client, workload: workload, isBeforeConnect: isBeforeConnect))
+        }
     }
 
-    var clientsAnnounced: [SocketAddress] { prepared.withLock { $0 } }
+    /// From now on nobody can be told who the client is.
+    func prepareNone(because reason: String) {
+        answers.withLock { $0.unprepared = TimedOut(description: reason) }
+    }
+
+    var announced: [Announcement] { prepared.withLock { $0 } }
 }
 
 final class SVIDTable: SVIDSource {

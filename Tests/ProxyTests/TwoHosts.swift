@@ -77,6 +77,9 @@ final class TwoHosts: Sendable {
         destination = try Self.address(of: server.descriptors.inbound4)
     }
 
+    /// Nothing has reached the application, and nothing is on its way there.
+    var applicationIsUntouched: Bool { application.waiting == 0 && server.flows.announced.isEmpty }
+
     /// Of a connection that a process of the agent opened to the tool.
     var flow: OutboundFlow {
         OutboundFlow(

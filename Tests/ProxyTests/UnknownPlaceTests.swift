@@ -23,7 +23,7 @@ import Workloads
         hosts.client.routes.change { $0.passage = Passage.closed(because: "unknown") }
         let wire = try await dial(hosts, hosts.destination)
         try await wire.send("early")
-        #expect(hosts.application.waiting == 0)
+        #expect(hosts.applicationIsUntouched)
         hosts.client.routes.change { $0.passage = nil }
         try await hosts.application.connection().receive(through: "early")
         let entry = try await hosts.client.journal.entry(.connectionOutbound, allowed: true)

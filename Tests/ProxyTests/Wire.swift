@@ -23,6 +23,8 @@ func eventually<Value>(_ what: String, _ look: () throws -> Value?) async throws
 final class Wire: Sendable {
     enum End: Equatable {
         case closed, reset
+        /// By an alert of TLS, or without the word TLS ends with.
+        case failed
     }
 
     fileprivate struct State {
@@ -149,6 +151,11 @@ final class Wire: Sendable {
     /// Whether it ends within the time, and how.
     func endsUncleanly() async throws -> Bool { try await end() == .reset }
 
+    var hasEnded: Bool { inbox.state.withLock { $0.end != nil } }
+
+    /// Nothing more comes from the other end, which may have reset or closed it.
+    var isLeft: Bool { inbox.state.withLock { $0.inputClosed || $0.end != nil } }
+
     var failure: String? { inbox.state.withLock { $0.failure } }
 
     final class Collector: ChannelInboundHandler {
@@ -170,14 +177,14 @@ final class Wire: Sendable {
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) {
             inbox.state.withLock {
-                $0.failure = "\(error)"
-                if $0.end == nil { $0.end = .reset }
+                if $0.failure == nil { $0.failure = "\(error)" }
+                if (error as? IOError)?.errnoCode == ECONNRESET, $0.end == nil { $0.end = .reset }
             }
             context.close(promise: nil)
         }
 
         func channelInactive(context: ChannelHandlerContext) {
-            inbox.state.withLock { if $0.end == nil { $0.end = .closed } }
+            inbox.state.withLock { if $0.end == nil { $0.end = $0.failure == nil ? .closed : .failed } }
         }
     }
 }

@@ -41,6 +41,7 @@ final class HTTPBack: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .some(ChannelEvent.inputClosed) = event as? ChannelEvent else { return }
+        if lane?.answersEnded() ?? false { return }
         end(because: "the server closed the connection")
     }
 

@@ -20,6 +20,8 @@ final class HTTPRequestCodec: ChannelDuplexHandler {
             var head = head
             head.headers = headers
             return (head, try HTTPFraming.body(of: head))
+        } check: { trailers throws(Refusal) in
+            try HTTPFraming.check(trailers: trailers)
         }
     }
 

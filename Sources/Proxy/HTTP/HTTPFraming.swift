@@ -12,7 +12,7 @@ enum HTTPFraming {
         case .CONNECT: throw .malformed(501, "CONNECT is not carried on a port with protected resources")
         default: break
         }
-        if let reason = HeaderHygiene.objection(to: Array(head.headers)) { throw .malformed(400, reason) }
+        try checkNames(head.headers)
         try checkHost(head)
         let (length, isChunked) = try framing(head.headers, 400)
         if isChunked, !head.version.isModern { throw .malformed(400, "HTTP/1.0 has no Transfer-Encoding") }
@@ -33,6 +33,13 @@ enum HTTPFraming {
             return .chunked
         }
         return length.map { .length($0) } ?? .untilClose
+    }
+
+    /// Some servers add a request's trailers to its headers.
+    static func check(trailers: HTTPHeaders) throws(Refusal) { try checkNames(trailers) }
+
+    private static func checkNames(_ headers: HTTPHeaders) throws(Refusal) {
+        if let reason = HeaderHygiene.objection(to: Array(headers)) { throw .malformed(400, reason) }
     }
 
     private static func checkHost(_ head: HTTPRequestHead) throws(Refusal) {

@@ -12,6 +12,7 @@ final class HTTPFront: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
 
     private let codec: HTTPRequestCodec
+    private var outputEnded = false
 
     init(lane: HTTPLane, codec: HTTPRequestCodec) {
         self.lane = lane
@@ -30,7 +31,9 @@ final class HTTPFront: ChannelInboundHandler {
         lane?.requestsRead(isInHead: codec.isInHead)
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) { lane?.readAnswers() }
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { lane?.answersWelcome() }
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if let refusal = error as? Refusal {
@@ -65,15 +68,27 @@ final class HTTPFront: ChannelInboundHandler {
     /// unread bytes would reset the connection and lose the answer.
     func closeGently() {
         guard let context else { return }
+        context.read()
+        if outputEnded { return closeSoon() }
         let said = context.eventLoop.makePromise(of: Void.self)
         said.futureResult.assumeIsolated().whenComplete { [weak self] _ in
-            guard let context = self?.context else { return }
-            context.eventLoop.assumeIsolated().scheduleTask(in: Limits.Connection.refusal.timeAmount) { [weak self] in
-                self?.context?.close(promise: nil)
-            }
+            self?.closeSoon()
         }
         context.flush()
         context.close(mode: .output, promise: said)
-        context.read()
+    }
+
+    private func closeSoon() {
+        guard let context else { return }
+        context.eventLoop.assumeIsolated().scheduleTask(in: Limits.Connection.refusal.timeAmount) { [weak self] in
+            self?.context?.close(promise: nil)
+        }
+    }
+
+    /// No more answers will come; what the client still sends is taken.
+    func closeOutput() {
+        outputEnded = true
+        context?.flush()
+        context?.close(mode: .output, promise: nil)
     }
 }

@@ -2,40 +2,10 @@ import Gateway
 import NIOCore
 import NIOHTTP1
 
-/// What is to happen to one request.
-enum HTTPVerdict: Sendable {
-    /// - Parameters:
-    ///   - adding: headers on top of what hygiene leaves.
-    ///   - stripping: further headers and trailers that the resource's manifest takes out.
-    ///   - over: a newly dialled channel, its gate still shut; nil: the one in use.
-    case forward(adding: [HeaderHygiene.Header], stripping: [String] = [], over: (any Channel)?)
-    case refuse(Refusal)
-}
-
 /// Moves HTTP/1.1 exchanges between two channels, one at a time, each after a decision of its own.
 ///
 /// Confined to the channels' event loop. Bodies pass as they come; nothing is read that could not be written on.
 final class HTTPLane {
-    private struct Exchange {
-        let request: HTTPRequestHead
-        /// Of the request's headers, and of its trailers.
-        let stripping: [String]
-        var keepAlive: Bool
-        var requestEnded = false
-        var answerStarted = false
-        var answerEnded = false
-    }
-
-    private enum Phase {
-        case idle
-        case deciding(HTTPRequestHead)
-        case exchanging(Exchange)
-        /// Answered by the proxy itself; what is left of the request is read past, so many bytes at most.
-        case discarding(budget: Int)
-        /// Nothing is carried any more.
-        case closing
-    }
-
     private enum Incoming {
         case part(HTTPServerRequestPart)
         case malformed(Refusal)
@@ -46,7 +16,7 @@ final class HTTPLane {
     private let isPeers: Bool
     private let eventLoop: any EventLoop
     private let decide: @Sendable (HTTPRequestHead) async -> HTTPVerdict
-    private var phase = Phase.idle
+    private var phase = HTTPPhase.idle
     /// The client sends nothing more; it still waits for the answers to what it asked.
     private var requestsAreOver = false
     private var waiting = CircularBuffer<Incoming>()
@@ -123,7 +93,13 @@ final class HTTPLane {
     /// The server sees what it would on a direct connection: that the client's half is closed.
     private func passOnEndOfRequests() {
         guard requestsAreOver, waiting.isEmpty, case .exchanging(let exchange) = phase else { return }
-        if exchange.requestEnded { back?.closeOutput() } else { abort() }
+        if exchange.requestEnded {
+            back?.closeOutput()
+        } else if exchange.answerEnded {
+            leaveRequest()
+        } else {
+            abort()
+        }
     }
 
     func frontEnded() {
@@ -150,6 +126,17 @@ final class HTTPLane {
         finishIfOver()
     }
 
+    /// The server has closed its half, and the client is told.
+    ///
+    /// - Returns: whether the exchange goes on: it has answered before the request's end, and takes the rest.
+    func answersEnded() -> Bool {
+        guard case .exchanging(var exchange) = phase, exchange.answerEnded, !exchange.requestEnded else { return false }
+        exchange.keepAlive = false
+        phase = .exchanging(exchange)
+        front?.closeOutput()
+        return true
+    }
+
     func answersRead() {
         front?.flush()
         readAnswers()
@@ -158,6 +145,12 @@ final class HTTPLane {
     func readAnswers() {
         guard let front, front.isWritable else { return }
         back?.read()
+    }
+
+    func answersWelcome() {
+        readAnswers()
+        advance()
+        readRequests()
     }
 
     func requestsWelcome() {
@@ -174,7 +167,7 @@ final class HTTPLane {
         case .idle: closeGently()
         case .deciding, .discarding, .closing: break
         case .exchanging(let exchange):
-            if exchange.answerStarted { return abort() }
+            if exchange.answerEnded { return closeGently() }
             answer(.badGateway("\(reason) before it answered"))
         }
     }
@@ -190,7 +183,9 @@ final class HTTPLane {
 
     private func isWelcome(_ next: Incoming) -> Bool {
         switch phase {
-        case .idle, .discarding, .closing: true
+        // Answers are not read while the client takes none: what the server has sent unasked would be the next one's.
+        case .idle: front?.isWritable ?? false
+        case .discarding, .closing: true
         case .deciding: false
         case .exchanging(let exchange): !exchange.requestEnded && (back?.isWritable ?? true)
         }
@@ -201,11 +196,7 @@ final class HTTPLane {
         case (.idle, .part(.head(let head))): begin(head)
         case (.idle, .malformed(let refusal)): write(refusal, to: nil, keepAlive: false)
         case (.exchanging(let exchange), .part(let part)): forward(part, exchange)
-        case (.exchanging(let exchange), .malformed(let refusal)):
-            // Cut, not closed: the server must not take half a request for a whole one.
-            back?.abandon()
-            back = nil
-            if exchange.answerStarted { abort() } else { answer(refusal) }
+        case (.exchanging, .malformed(let refusal)): answer(refusal)
         case (.discarding(let budget), .part(let part)): discard(part, budget)
         case (.discarding, .malformed): closeGently()
         case (.closing, _), (.deciding, _), (.idle, _): break
@@ -233,7 +224,7 @@ final class HTTPLane {
             }
             // Whoever asks for another protocol may send it next, whatever the answer is.
             let keepAlive = head.isKeepAlive && !head.headers.contains(name: "upgrade")
-            phase = .exchanging(Exchange(request: head, stripping: stripping, keepAlive: keepAlive))
+            phase = .exchanging(HTTPExchange(request: head, stripping: stripping, keepAlive: keepAlive))
             back.write(
                 .head(HTTPFraming.request(head, stripping: stripping, adding: adding, keepAlive: keepAlive))
             )
@@ -255,7 +246,7 @@ final class HTTPLane {
         return back?.isActive ?? false
     }
 
-    private func forward(_ part: HTTPServerRequestPart, _ exchange: Exchange) {
+    private func forward(_ part: HTTPServerRequestPart, _ exchange: HTTPExchange) {
         switch part {
         case .head: abort()  // The decoder never gives a head before the end of the last request.
         case .body(let bytes):
@@ -268,6 +259,7 @@ final class HTTPLane {
             exchange.requestEnded = true
             phase = .exchanging(exchange)
             passOnEndOfRequests()
+            finishIfOver()
         }
     }
 
@@ -291,7 +283,7 @@ final class HTTPLane {
     // MARK: Answers
 
     /// - Returns: false where the answer cannot be carried.
-    private func start(_ head: HTTPResponseHead, _ exchange: inout Exchange) -> Bool {
+    private func start(_ head: HTTPResponseHead, _ exchange: inout HTTPExchange) -> Bool {
         guard head.status.code != 101 else { return false }
         let informational = HTTPFraming.isInformational(head)
         if informational, !exchange.request.version.isModern { return true }
@@ -307,12 +299,14 @@ final class HTTPLane {
     private func finishIfOver() {
         guard case .exchanging(let exchange) = phase, exchange.answerEnded else { return }
         front?.flush()
-        guard exchange.requestEnded, exchange.keepAlive else { return closeGently() }
+        guard exchange.requestEnded else { return }  // The server may read it to its end.
+        back?.flush()
+        guard exchange.keepAlive else { return closeGently() }
         phase = .idle
         heard = .now()
         if headBegan != nil { headBegan = heard }
         requestsWelcome()
-        if case .idle = phase, requestsAreOver { closeGently() }
+        if case .idle = phase, requestsAreOver, waiting.isEmpty { closeGently() }
     }
 
     private func refuse(_ refusal: Refusal, _ head: HTTPRequestHead) {
@@ -321,12 +315,22 @@ final class HTTPLane {
         write(refusal, to: head, keepAlive: head.isKeepAlive && !isLast)
     }
 
-    /// Ends the exchange under way with an answer of the proxy's own.
+    /// Ends the exchange under way, with an answer of the proxy's own where none has begun.
     private func answer(_ refusal: Refusal) {
-        guard case .exchanging(let exchange) = phase, !exchange.answerStarted else { return abort() }
+        guard case .exchanging(let exchange) = phase else { return abort() }
+        if exchange.answerEnded { return leaveRequest() }
+        if exchange.answerStarted { return abort() }
         back?.abandon()
         back = nil
         write(refusal, to: exchange.request, keepAlive: false)
+    }
+
+    /// Nothing more of an answered request is carried. The server's side is cut, not closed: it must not take half a
+    /// request for a whole one.
+    private func leaveRequest() {
+        back?.abandon()
+        back = nil
+        closeGently()
     }
 
     private func write(_ refusal: Refusal, to request: HTTPRequestHead?, keepAlive: Bool) {
@@ -338,7 +342,7 @@ final class HTTPLane {
         guard keepAlive else { return closeGently() }
         phase = .discarding(budget: limits.discardedBody)
         requestsWelcome()
-        if case .idle = phase, requestsAreOver { closeGently() }
+        if case .idle = phase, requestsAreOver, waiting.isEmpty { closeGently() }
     }
 
     // MARK: Patience

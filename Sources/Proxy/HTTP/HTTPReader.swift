@@ -29,6 +29,7 @@ struct HTTPReader<Head> {
 
     private let parse: (ArraySlice<UInt8>) throws(Refusal) -> Head
     private let finish: (Head, HTTPHeaders) throws(Refusal) -> (Head, Body)
+    private let check: (HTTPHeaders) throws(Refusal) -> Void
     private let limit: Int
     private var state = State.startLine
     private var headers = HTTPHeaders()
@@ -45,10 +46,13 @@ struct HTTPReader<Head> {
     ///   - limit: of a head in bytes, and of trailers.
     ///   - parse: a head's first line.
     ///   - finish: the whole head, and how its body ends.
+    ///   - check: trailers.
     init(
         limit: Int, parse: @escaping (ArraySlice<UInt8>) throws(Refusal) -> Head,
         finish: @escaping (Head, HTTPHeaders) throws(Refusal) -> (Head, Body),
+        check: @escaping (HTTPHeaders) throws(Refusal) -> Void = { _ in },
     ) {
+        self.check = check
         self.limit = limit
         self.parse = parse
         self.finish = finish
@@ -230,6 +234,7 @@ struct HTTPReader<Head> {
             return nil
         }
         let trailers = headers
+        try check(trailers)
         headers = HTTPHeaders()
         taken = 0
         state = .startLine

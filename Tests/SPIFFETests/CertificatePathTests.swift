@@ -188,7 +188,59 @@ struct CertificatePathTests {
         if isAllowed {
             #expect(try verifier.verify(chain, at: TestAuthority.now).path == "weather-agent")
         } else {
-            #expect(throws: SVIDError.self) { try verifier.verify(chain, at: TestAuthority.now) }
+            let id = try SPIFFEID("spiffe://td/weather-agent")
+            #expect(throws: Self.excluded(id)) { try verifier.verify(chain, at: TestAuthority.now) }
+        }
+    }
+
+    private static func excluded(_ id: SPIFFEID) -> SVIDError {
+        .untrusted(id, reason: "number 0 of the chain has a name that the name constraints of number 1 exclude")
+    }
+
+    @Test(arguments: [
+        ([".td"], [], true), ([".TD"], [], true), ([".b.td"], [], false), ([], [".td"], false), (["td"], [], false),
+    ])
+    func `name constraints of a domain hold for what is below it`(
+        _ permitted: [String], _ forbidden: [String], _ isAllowed: Bool,
+    ) throws {
+        let top = try TestAuthority("a.td")
+        let constraints = NameConstraints(
+            permittedURIDomains: NameConstraints.URIDomains(permitted),
+            forbiddenURIDomains: NameConstraints.URIDomains(forbidden))
+        let bound = try TestAuthority("a.td", under: top, adding: Certificate.Extension(constraints, critical: true))
+        let chain = [try bound.sign(.init(uris: ["spiffe://a.td/x"])), bound.certificate]
+        let trusting = X509SVIDVerifier(bundles: BundleSet([top.bundle]))
+        if isAllowed {
+            #expect(try trusting.verify(chain, at: TestAuthority.now).path == "x")
+        } else {
+            let id = try SPIFFEID("spiffe://a.td/x")
+            #expect(throws: Self.excluded(id)) { try trusting.verify(chain, at: TestAuthority.now) }
+        }
+    }
+
+    @Test func `a name of a form that is not compared is refused where a constraint has that form`() throws {
+        let constraints = [
+            NameConstraints(permittedEmailAddresses: ["example.com"]),
+            NameConstraints(excludedDNSDomains: ["other.example"], excludedEmailAddresses: ["evil.example"]),
+        ]
+        let id = try SPIFFEID("spiffe://td/weather-agent")
+        for constraint in constraints {
+            let bound = try TestAuthority("td", under: root, adding: Certificate.Extension(constraint, critical: true))
+            let chain = [try bound.sign(.init(otherNames: [.rfc822Name("a@example.com")])), bound.certificate]
+            #expect(throws: Self.excluded(id)) { try verifier.verify(chain, at: TestAuthority.now) }
+            #expect(try verifier.verify([bound.sign(.init()), bound.certificate], at: TestAuthority.now) == id)
+            let address = try bound.sign(.init(otherNames: [.dnsName("example.com")]))
+            #expect(try verifier.verify([address, bound.certificate], at: TestAuthority.now) == id)
+        }
+    }
+
+    @Test func `a DNS name that name constraints exclude is refused`() throws {
+        let constraints = NameConstraints(excludedDNSDomains: ["example.com"])
+        let bound = try TestAuthority("td", under: root, adding: Certificate.Extension(constraints, critical: true))
+        for (name, isAllowed) in [("example.com", false), ("a.EXAMPLE.com", false), ("notexample.com", true)] {
+            let chain = [try bound.sign(.init(otherNames: [.dnsName(name)])), bound.certificate]
+            let id = try? verifier.verify(chain, at: TestAuthority.now)
+            #expect((id != nil) == isAllowed, "\(name)")
         }
     }
 

@@ -158,6 +158,16 @@ struct JWTSVIDTests {
         #expect(throws: JWTSVIDError.self) { try verify(claims: Self.claims(exp: exp, iat: iat, more: more)) }
     }
 
+    @Test func `a token that does not say since when it is good lives no longer for that`() throws {
+        #expect(throws: JWTSVIDError.lifetime(seconds: 100_000_000)) {
+            try verify(claims: Self.claims(exp: "1900000000", iat: nil))
+        }
+        #expect(throws: JWTSVIDError.lifetime(seconds: 301)) {
+            try verify(claims: Self.claims(exp: "1800000301", iat: nil))
+        }
+        #expect(try verify(claims: Self.claims(exp: "1800000300", iat: nil)).issuedAt == nil)
+    }
+
     @Test func `clocks may be five seconds apart and times may have fractions`() throws {
         _ = try verify(claims: Self.claims(exp: "1799999996.5", iat: "1799999990"))
         _ = try verify(claims: Self.claims(exp: "1800000060", iat: "1800000004", more: #""nbf":1800000004.5"#))

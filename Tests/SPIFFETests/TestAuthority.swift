@@ -15,12 +15,16 @@ struct TestAuthority {
     /// - Parameters:
     ///   - parent: nil: a root.
     ///   - model: whose name it takes.
+    ///   - validity: in seconds from now.
     init(
-        _ domain: String, under parent: TestAuthority? = nil, keyCertSign: Bool = true, pathLength: Int? = nil,
-        adding further: Certificate.Extension? = nil, named model: TestAuthority? = nil,
+        _ domain: String, under parent: TestAuthority? = nil, isAuthority: Bool = true, keyCertSign: Bool = true,
+        pathLength: Int? = nil, adding further: Certificate.Extension? = nil, named model: TestAuthority? = nil,
+        validity: ClosedRange<TimeInterval> = -3600...86_400,
     ) throws {
         var extensions = try Certificate.Extensions {
-            Critical(BasicConstraints.isCertificateAuthority(maxPathLength: pathLength))
+            Critical(
+                isAuthority
+                    ? BasicConstraints.isCertificateAuthority(maxPathLength: pathLength) : .notCertificateAuthority)
             Critical(KeyUsage(digitalSignature: !keyCertSign, keyCertSign: keyCertSign))
             SubjectAlternativeNames([.uniformResourceIdentifier("spiffe://\(domain)")])
         }
@@ -30,7 +34,7 @@ struct TestAuthority {
             ?? DistinguishedName { CommonName("\(domain) \(parent == nil ? "root" : "below \(UUID())")") }
         certificate = try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey),
-            notValidBefore: Self.now - 3600, notValidAfter: Self.now + 86_400,
+            notValidBefore: Self.now + validity.lowerBound, notValidAfter: Self.now + validity.upperBound,
             issuer: parent?.certificate.subject ?? subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
             extensions: extensions,
             issuerPrivateKey: .init(parent?.key ?? key),

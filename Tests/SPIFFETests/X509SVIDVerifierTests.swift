@@ -100,9 +100,12 @@ struct X509SVIDVerifierTests {
         }
     }
 
-    @Test func `an expired and a not yet valid leaf are refused`() {
-        #expect(throws: SVIDError.self) { try verify { $0.notAfter = TestAuthority.now - 1 } }
-        #expect(throws: SVIDError.self) { try verify { $0.notBefore = TestAuthority.now + 1 } }
+    @Test func `an expired and a not yet valid leaf are refused`() throws {
+        let late = try #require(throws: SVIDError.self) { try verify { $0.notAfter = TestAuthority.now - 1 } }
+        let early = try #require(throws: SVIDError.self) { try verify { $0.notBefore = TestAuthority.now + 1 } }
+        let id = try SPIFFEID("spiffe://td/weather-agent")
+        #expect(late == .untrusted(id, reason: "number 0 of the chain has run out"))
+        #expect(early == .untrusted(id, reason: "number 0 of the chain is not valid yet; compare the clocks"))
     }
 
     @Test func `an authority of trust domain B can not sign a name of A, both federated`() throws {
@@ -132,7 +135,9 @@ struct X509SVIDVerifierTests {
         let forged = try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init(P256.Signing.PrivateKey().publicKey),
             notValidBefore: TestAuthority.now - 30, notValidAfter: TestAuthority.now + 60,
-            issuer: workload.subject, subject: DistinguishedName {}, signatureAlgorithm: .ecdsaWithSHA256,
+            // Another name than the workload's, which has none: of one name they would be refused for that.
+            issuer: workload.subject, subject: DistinguishedName { CommonName("admin") },
+            signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true))
@@ -140,21 +145,65 @@ struct X509SVIDVerifierTests {
             },
             issuerPrivateKey: .init(key),
         )
-        #expect(throws: SVIDError.self) {
+        let error = try #require(throws: SVIDError.self) {
             try verifier.verify([forged, workload, intermediate.certificate], at: TestAuthority.now)
         }
+        guard case .untrusted(let id, let reason) = error else {
+            Issue.record("refused for another reason: \(error)")
+            return
+        }
+        #expect(id.path == "admin" && reason == "number 1 of the chain signs without being an authority")
     }
 
     @Test func `an intermediate without keyCertSign is refused`() throws {
         let weak = try TestAuthority("td", under: root, keyCertSign: false)
         let chain = [try weak.sign(.init()), weak.certificate]
-        #expect(throws: SVIDError.self) { try verifier.verify(chain, at: TestAuthority.now) }
+        let id = try SPIFFEID("spiffe://td/weather-agent")
+        #expect(throws: SVIDError.untrusted(id, reason: "number 1 of the chain signs without keyCertSign")) {
+            try verifier.verify(chain, at: TestAuthority.now)
+        }
+    }
+
+    @Test func `an intermediate that is no authority is refused, whatever its key usage says`() throws {
+        let none = try TestAuthority("td", under: root, isAuthority: false)
+        let chain = [try none.sign(.init()), none.certificate]
+        let id = try SPIFFEID("spiffe://td/weather-agent")
+        #expect(throws: SVIDError.untrusted(id, reason: "number 1 of the chain signs without being an authority")) {
+            try verifier.verify(chain, at: TestAuthority.now)
+        }
+    }
+
+    @Test(arguments: [
+        (-3600.0...(-1), "has run out"), (1...3600.0, "is not valid yet; compare the clocks"),
+    ])
+    func `an intermediate, and a root, outside its time vouches for nobody`(
+        _ validity: ClosedRange<TimeInterval>, _ reason: String,
+    ) throws {
+        let id = try SPIFFEID("spiffe://td/weather-agent")
+        let lower = try TestAuthority("td", under: root, validity: validity)
+        #expect(throws: SVIDError.untrusted(id, reason: "number 1 of the chain \(reason)")) {
+            try verifier.verify([lower.sign(.init()), lower.certificate], at: TestAuthority.now)
+        }
+        let over = try TestAuthority("td", validity: validity)
+        let below = try TestAuthority("td", under: over)
+        let trusting = X509SVIDVerifier(bundles: BundleSet([over.bundle]))
+        #expect(throws: SVIDError.untrusted(id, reason: "number 2 of the chain \(reason)")) {
+            try trusting.verify([below.sign(.init()), below.certificate], at: TestAuthority.now)
+        }
+        #expect(throws: SVIDError.untrusted(id, reason: "number 1 of the chain \(reason)")) {
+            try trusting.verify([over.sign(.init())], at: TestAuthority.now)
+        }
     }
 
     @Test func `a path longer than the root allows is refused`() throws {
         let below = try TestAuthority("td", under: intermediate)
         let chain = [try below.sign(.init()), below.certificate, intermediate.certificate]
-        #expect(throws: SVIDError.self) { try verifier.verify(chain, at: TestAuthority.now) }
+        let id = try SPIFFEID("spiffe://td/weather-agent")
+        #expect(
+            throws: SVIDError.untrusted(id, reason: "number 2 of the chain allows 0 authorities below it, there are 1")
+        ) {
+            try verifier.verify(chain, at: TestAuthority.now)
+        }
     }
 
     @Test func `an SVID wants the key its certificate is for`() throws {

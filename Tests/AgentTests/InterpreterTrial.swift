@@ -7,6 +7,7 @@ struct InterpreterTrial: Codable {
     /// By their paths below the folder.
     var files: [String: String]
     var command: [String]
+    var input = ""
 
     private static let driver = #"""
         import json, os, shutil, subprocess, sys, tempfile
@@ -20,7 +21,7 @@ struct InterpreterTrial: Codable {
                     file.write(content)
             environment = {"PATH": "/usr/bin:/bin", "HOME": folder}
             said = subprocess.run(
-                trial["command"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                trial["command"], cwd=folder, env=environment, input=trial["input"].encode(), stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL).stdout.decode(errors="replace")
             lines = [line[4:] for line in said.splitlines() if line.startswith("RAN ")]
             ran.append(os.path.relpath(os.path.join(folder, lines[0]), folder) if lines else None)

@@ -22,8 +22,8 @@ extension Interpreter.Grammar {
 
     private static let all: [(programs: [Word], grammar: Interpreter.Grammar)] = [
         (["python", "pypy"], python), (["node", "nodejs"], node), (["deno"], deno), (["bun"], bun), (["perl"], perl),
-        (["ruby"], ruby), (["php"], php), (["java"], java), (["Rscript"], rscript), (["lua", "luajit", "luau"], lua),
-        (["sh", "bash", "rbash", "dash", "zsh", "ksh", "mksh", "ash"], shell),
+        (["ruby"], ruby), (["php"], php), (["java"], java), (["Rscript"], rscript), (["lua", "luajit"], lua),
+        (["sh", "bash", "rbash", "dash"], shell), (["zsh"], zsh), (["ksh"], ksh), (["mksh"], mksh),
     ]
 
     static let families = Dictionary(
@@ -39,14 +39,37 @@ extension Interpreter.Grammar {
     )
 
     /// `-s`: commands come from standard input, and the words that follow are `$1` and on. `-o` takes the next word, wherever
-    /// among letters it stands.
+    /// among letters it stands; with `-o stdin`, dash reads commands from standard input.
     private static let shell = Self(
         flags: letters("aefhkmnprtuvxBCEHI").union(letters("aefhkmntuvxBCEHI", sign: "+")).union([
             "--noediting", "--noprofile", "--norc", "--posix", "--restricted", "--verbose",
             "-noediting", "-noprofile", "-norc", "-posix", "-restricted", "-verbose",
         ]),
+        doubtfulValues: ["stdin", "interactive"],
         lastLetters: ["-o", "+o", "-O", "+O"],
         code: ["-c", "-s", "--help", "--version", "-help", "-version"],
+        hasPlusOptions: true, hyphenEndsOptions: true,
+    )
+
+    /// Not the others' letters: `-O` stands alone here, and `-b` ends the options. These three leave out `-o`: it has names
+    /// that read commands from standard input or a profile, and takes parts of them.
+    private static let zsh = Self(
+        flags: letters("aefghknpruvwxyCDFGHIJKLMNOPQRSTUVWXY").union(
+            letters("aeghkuvwxyCDGHIJLMNOPQRSTUWXY", sign: "+")),
+        code: ["-c", "-s", "--help", "--version"],
+        hasPlusOptions: true, hyphenEndsOptions: true,
+    )
+
+    /// ksh93. `-E` runs a profile; `-D`, `-I` and `-R` run nothing, or take a file.
+    private static let ksh = Self(
+        flags: letters("aefhkmnprtuvxBCGH").union(letters("aefhkmuvxBCGH", sign: "+")),
+        code: ["-c", "-s", "--help", "--version"],
+        hasPlusOptions: true, hyphenEndsOptions: true,
+    )
+
+    private static let mksh = Self(
+        flags: letters("abefhkmnpruvxCUX").union(letters("abefhkmuvxCUX", sign: "+")),
+        code: ["-c", "-s"],
         hasPlusOptions: true, hyphenEndsOptions: true,
     )
 

@@ -29,6 +29,20 @@ static __always_inline void write_script(struct process_facts *facts,
 					  program->filename);
 }
 
+/* Whose exec it was, and where names led to at that moment: what a relative name
+ * of the command line means, the interpreter is about to see. */
+static __always_inline void write_origin(struct process_facts *facts,
+					  struct process_key image,
+					  struct task_struct *task)
+{
+	image.image = facts->image;
+	facts->origin = image;
+	facts->executed_boottime_ns = bpf_ktime_get_boot_ns();
+	write_folders(facts, task);
+	if (BPF_CORE_READ(task, fs, users) > 1)
+		facts->flags |= PROCESS_SHARED_FOLDER;
+}
+
 /* A fresh record in the table, blank but for the key's tgid. Where there is
  * no room the record of the previous image goes as well: a process is never
  * taken for what it was before. */
@@ -95,6 +109,7 @@ int BPF_PROG(process_executed, struct task_struct *task, int old_pid,
 		facts->parent = parent;
 		facts->image = former.image + 1;
 		facts->connected = connected;
+		write_origin(facts, key, task);
 		if (is_on_host(task))
 			facts->flags |= PROCESS_ON_HOST;
 		bpf_get_current_comm(facts->name, sizeof(facts->name));

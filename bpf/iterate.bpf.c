@@ -49,6 +49,8 @@ int find_processes(struct bpf_iter__task *ctx)
 	bpf_probe_read_kernel_str(facts->name, sizeof(facts->name),
 				  task->group_leader->comm);
 	write_executable(facts, task, memory);
+	facts->origin = key_of(task);
+	write_folders(facts, task);
 	read_argv(facts, task, memory);
 	facts->key = key_of(task);
 	if (bpf_map_update_elem(&processes, &tgid, facts, BPF_NOEXIST) ==

@@ -59,11 +59,18 @@ struct mount {
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 	struct mnt_namespace *mnt_ns; /* NULL or an error: in none */
+	int mnt_id;
 };
 
 struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
+};
+
+/* Root and working directory of those tasks that share it. */
+struct fs_struct {
+	int users;
+	struct path root, pwd;
 };
 
 struct super_block {
@@ -148,6 +155,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct pid *thread_pid;
 	const struct cred *cred;
+	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	__u64 start_boottime;

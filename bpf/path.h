@@ -195,3 +195,20 @@ static __always_inline void write_executable(struct process_facts *facts,
 		facts->flags |= PROCESS_HIDES_OTHERS;
 	write_path(facts, task, executable);
 }
+
+static __always_inline void write_folder(struct folder_place *folder,
+					 struct vfsmount *mount,
+					 struct dentry *entry)
+{
+	folder->mount = BPF_CORE_READ(mount_of(mount), mnt_id);
+	folder->inode = BPF_CORE_READ(entry, d_inode, i_ino);
+}
+
+static __always_inline void write_folders(struct process_facts *facts,
+					  struct task_struct *task)
+{
+	write_folder(&facts->root, BPF_CORE_READ(task, fs, root.mnt),
+		     BPF_CORE_READ(task, fs, root.dentry));
+	write_folder(&facts->working, BPF_CORE_READ(task, fs, pwd.mnt),
+		     BPF_CORE_READ(task, fs, pwd.dentry));
+}

@@ -6,6 +6,22 @@ import Proxy
 import SPIFFE
 import Workloads
 
+/// What an agent leaves to the one after it, beside the snapshot.
+struct AgentMemory: Sendable {
+    let listeners: KeptState<[UInt64: KnownListener]>
+    let programs: KeptState<[KnownImages.Script]>
+
+    init(directory: String) {
+        listeners = KeptState(directory: directory, name: "listeners.json")
+        programs = KeptState(directory: directory, name: "programs.json")
+    }
+
+    func flush() throws {
+        try listeners.flush()
+        try programs.flush()
+    }
+}
+
 /// The kernel part, and what is known of who runs on this host.
 struct AgentKnowledge: Sendable {
     let kernel: KernelSession
@@ -15,6 +31,7 @@ struct AgentKnowledge: Sendable {
     let refusals = RecentRefusals()
     let interpreters: KnownInterpreters
     let attestor: Attestor
+    let memory: AgentMemory
 
     init(_ configuration: AgentConfiguration, logger: Logger) throws {
         kernel = try KernelSession.open(configuration.kernel())
@@ -23,7 +40,11 @@ struct AgentKnowledge: Sendable {
             logger.info("no guard against tracers, an extra of kernels with BPF LSM: \(reason)")
         }
         interpreters = KnownInterpreters(configuration.interpreters)
-        attestor = Attestor(kernel: kernel, hasher: hasher, interpreters: interpreters)
+        memory = AgentMemory(directory: configuration.stateDirectory)
+        // Of a kernel part that was loaded anew the same numbers can mean other programs.
+        attestor = Attestor(
+            kernel: kernel, hasher: hasher, interpreters: interpreters,
+            scripts: kernel.adopted ? memory.programs.load() ?? [] : [])
     }
 
     /// What the audit is told of a process, while it is the same image.
@@ -109,7 +130,8 @@ struct AgentTraffic: Sendable {
                 journal: credentials.journal, logger: logger))
         enforcer = Enforcer(
             networks: networks, kernel: kernel, policy: policy, handles: handles, attestor: knowledge.attestor,
-            proxy: proxy, reconsideration: reconsideration, logger: logger, listenersChanged: listenersChanged)
+            proxy: proxy, reconsideration: reconsideration, kept: knowledge.memory.listeners, logger: logger,
+            listenersChanged: listenersChanged)
         reporter = EndpointReporter(enforcer: enforcer, link: credentials.link, logger: logger)
     }
 
@@ -163,8 +185,23 @@ struct AgentTraffic: Sendable {
             Activity("kernel events") { await events.run() },
             Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
             Activity("addresses") { await reporter.run() },
+            Activity("memory") { try await remember() },
         ]
     }
+}
+
+extension AgentTraffic {
+    private func remember() async throws {
+        var seconds = 0
+        while (try? await Task.sleep(for: Limits.Updates.ofListenersRead)) != nil {
+            seconds += 1
+            if seconds.isMultiple(of: 5) { await keepScripts() }
+            try knowledge.memory.flush()
+        }
+        await keepScripts()
+    }
+
+    private func keepScripts() async { knowledge.memory.programs.keep(await knowledge.attestor.scripts) }
 }
 
 /// The agent's credential in the kernel's memory.

@@ -29,6 +29,7 @@ package struct AgentService: Service {
             credentials.journal.endWindow()
             credentials.forwarder.keep()
             try? file.flush()
+            try? knowledge.memory.flush()
         }
         let traffic = try AgentTraffic(configuration, knowledge, credentials, logger: logger)
         try await traffic.begin(enforcing: lastSnapshot)
@@ -56,7 +57,8 @@ package struct AgentService: Service {
             (traffic.knowledge, traffic.credentials, traffic.networks, traffic.proxy)
         let (kernel, policy, link) = (knowledge.kernel, knowledge.policy, credentials.link)
         let inspection = ProcessInspection(
-            kernel: kernel, policy: policy, hasher: knowledge.hasher, interpreters: knowledge.interpreters)
+            kernel: kernel, policy: policy, attestor: knowledge.attestor, hasher: knowledge.hasher,
+            interpreters: knowledge.interpreters)
         let served: @Sendable () async -> [NetworkNamespace] = { await networks.all }
         let explainer = Explainer(
             kernel: kernel, policy: policy, handles: knowledge.handles, refusals: knowledge.refusals, networks: served,

@@ -21,7 +21,7 @@ package final class KernelSession: Sendable {
     private let cgroup: Cgroup
     private let attachment: Attachment
     private let selectors: SelectorMaps
-    private let table: ProcessTable
+    let table: ProcessTable
     private let steering: Steering
     private let probe: DecisionProbe
     private let destinationSet: BPFMap<place, UInt32>

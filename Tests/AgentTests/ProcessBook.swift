@@ -7,6 +7,7 @@ import Workloads
 /// What a kernel part would have recorded, and what it was told.
 final class ProcessBook: ProcessRecords {
     private struct State {
+        var executions: [ProcessImage: Execution] = [:]
         var records: [Int32: (facts: ProcessFacts, image: ProcessImage)] = [:]
         var answers: [ProcessImage: [Int]] = [:]
         var known: [ProcessImage: [Int]] = [:]
@@ -23,6 +24,22 @@ final class ProcessBook: ProcessRecords {
     func add(_ facts: ProcessFacts, image: UInt32 = 1) {
         state.withLock {
             $0.records[facts.key.pid] = (facts, ProcessImage(process: facts.key, number: image))
+        }
+    }
+
+    /// - Parameter execution: by which it runs what it runs; nil: its own, in surroundings that are not known.
+    func add(_ facts: ProcessFacts, image: UInt32, by execution: Execution) {
+        add(facts, image: image)
+        state.withLock { $0.executions[ProcessImage(process: facts.key, number: image)] = execution }
+    }
+
+    func execution(of image: ProcessImage) -> Execution? {
+        state.withLock { $0.executions[image] ?? Execution(program: image) }
+    }
+
+    func programs() -> Set<ProcessImage> {
+        state.withLock { state in
+            Set(state.records.values.map { state.executions[$0.image]?.program ?? $0.image })
         }
     }
 

@@ -17,8 +17,16 @@ import Workloads
 
     private func found(_ opened: ProcessExamination.Opened) async -> KnownImages {
         var known = KnownImages(limit: 8)
-        known.add(await examination.findings([.binaryHash], opened), of: script.image, script.facts)
+        add(await examination.findings([.binaryHash], opened), to: &known)
         return known
+    }
+
+    private func add(_ findings: [SelectorKey: Finding], to known: inout KnownImages) {
+        known.add(findings, of: script.image, running: script.image, script.facts) { [] }
+    }
+
+    private func missing(in known: KnownImages) -> Set<SelectorKey> {
+        known.missing([.binaryHash], of: script.image, running: script.image, again: true)
     }
 
     private func refused(_ path: String) -> ProcessExamination.Opened {
@@ -28,18 +36,18 @@ import Workloads
     @Test(arguments: ["/proc/7/task/8/exe", "/proc/7/exe"])
     func `what /proc did not show once is asked for again, and found`(_ path: String) async {
         var known = await found(refused(path))
-        #expect(known.missing([.binaryHash], of: script.image, again: true) == [.binaryHash])
+        #expect(missing(in: known) == [.binaryHash])
         let again = await examination.findings([.binaryHash], examination.open([.binaryHash]))
-        known.add(again, of: script.image, script.facts)
-        #expect(known.missing([.binaryHash], of: script.image, again: true).isEmpty)
-        guard case .text? = known[script.image][.binaryHash] else {
-            Issue.record("no hash: \(known[script.image])")
+        add(again, to: &known)
+        #expect(missing(in: known).isEmpty)
+        guard case .text? = known.findings(of: script.image, running: script.image)[.binaryHash] else {
+            Issue.record("no hash: \(known)")
             return
         }
     }
 
     @Test func `a file of the process's own that is gone is gone for good`() async {
         let known = await found(refused("/srv/tool"))
-        #expect(known.missing([.binaryHash], of: script.image, again: true).isEmpty)
+        #expect(missing(in: known).isEmpty)
     }
 }

@@ -36,6 +36,33 @@ final class RunningScript {
 
         """
 
+    /// A daemon: its child goes elsewhere, and is who works.
+    static let daemon = """
+        import os, sys
+        ready, told = os.pipe()
+        if not os.fork():
+            os.chdir(sys.argv[1])
+            os.write(told, b"there")
+            sys.stdin.read()
+            os._exit(0)
+        os.read(ready, 5)
+        print("ready", flush=True)
+        sys.stdin.read()
+
+        """
+
+    /// Goes to the root, and gives up root, once there is a file `go`.
+    static let leaving = """
+        import os, sys, time
+        print("ready", flush=True)
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+        os.chdir("/")
+        os.setresuid(65534, 65534, 65534)
+        sys.stdin.read()
+
+        """
+
     /// Stands where a child of it stands, in a mount namespace of its own with evil.py over trusted.py.
     static let elsewhere = """
         import ctypes, os, sys
@@ -111,7 +138,40 @@ final class RunningScript {
         guard chmod(outer.path(), 0o700) == 0 else { throw POSIXError(.EPERM) }
     }
 
+    /// Its child, as the kernel part would have it: what its parent is.
+    func child() throws -> ProcessFacts {
+        let pid = facts.key.pid
+        let children = try String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
+        guard let child = children.split(separator: " ").first.flatMap({ Int32($0) }) else { throw POSIXError(.ESRCH) }
+        var facts = facts
+        facts.parent = facts.key
+        facts.key = ProcessKey(pid: child, startTime: 1001)
+        return facts
+    }
+
+    /// By which it runs its script, as the kernel part would have seen it a while ago.
+    func execution(executed: UInt64? = nil, isShared: Bool = false) throws -> Execution {
+        func folder(_ name: String) throws -> Execution.Folder {
+            let descriptor = open("/proc/\(facts.key.pid)/\(name)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            defer { close(descriptor) }
+            guard let folder = Execution.Folder(of: descriptor) else { throw POSIXError(.ENOENT) }
+            return folder
+        }
+        return Execution(
+            program: image,
+            surroundings: .init(
+                root: try folder("root"), working: try folder("cwd"), isShared: isShared, executed: executed))
+    }
+
     var image: ProcessImage { ProcessImage(process: facts.key, number: 1) }
+
+    /// Of ``leaving``.
+    func leave() throws {
+        try write("", to: "go")
+        while try String(contentsOfFile: "/proc/\(facts.key.pid)/status", encoding: .utf8).contains("Uid:\t0") {
+            usleep(10_000)
+        }
+    }
 
     func write(_ text: String, to name: String) throws {
         try text.write(to: folder.appending(path: name), atomically: false, encoding: .utf8)

@@ -16,7 +16,7 @@ import Workloads
         var facts = script.facts
         if let arguments { facts.arguments = ["python3"] + arguments }
         if let shebang { facts.script = .init(path: shebang) }
-        return try FoundScript.of(facts, ProcessFiles(of: facts.key.pid), interpreters: KnownInterpreters(told))
+        return try FoundScript.of(facts, interpreters: KnownInterpreters(told))
     }
 
     private func doubt(_ script: RunningScript, _ arguments: [String]? = nil, shebang: String? = nil) -> ScriptDoubt? {

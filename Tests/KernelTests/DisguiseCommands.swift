@@ -99,6 +99,19 @@ let disguiseCommands = #"""
             succeed(libc.umount2(folder.encode(), 2))  # MNT_DETACH
         os.execv(f"/proc/self/fd/{root}{path}", arguments)
 
+    def go(folder):
+        os.chdir(folder)
+        return "there"
+
+    # Whoever it has then could move it, and ends with it: clone() with CLONE_FS.
+    def share_folder():
+        import signal
+        call = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+        if not succeed(libc.syscall(call, 0x200 | signal.SIGCHLD, 0, 0, 0, 0)):
+            libc.prctl(1, signal.SIGKILL)
+            signal.pause()
+        return "shared"
+
     # Of its own, as root can make it; nothing in it is changed.
     def leave_mount_namespace():
         return str(libc.unshare(0x20000))

@@ -56,6 +56,65 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `where a program was executed is kept, for all that were forked since`() throws {
+            try Room.with { room in
+                let workload = try room.start("agent.py", userID: 0)
+                let image = try #require(room.kernel.record(of: workload.pid)?.image)
+                let execution = try #require(room.kernel.execution(of: image))
+                let surroundings = try #require(execution.surroundings)
+                #expect(execution.program == image && !surroundings.isShared)
+                #expect(
+                    surroundings.working == folder(workload, "cwd") && surroundings.root == folder(workload, "root"))
+                #expect(surroundings.precede(try OpenFile(path: room.folder.path() + "/agent.py").version()))
+
+                let orphan = try #require(Int32(try workload.run("orphan").split(separator: " ").last ?? ""))
+                let child = try #require(room.kernel.record(of: orphan)?.image)
+                #expect(child.number == 0 && room.kernel.execution(of: child) == execution)
+                #expect(room.kernel.programs().contains(image))
+
+                // Which answers from now on.
+                let files = ProcessFiles(of: orphan, since: surroundings)
+                let path = room.folder.resolvingSymlinksInPath().path() + "/agent.py"
+                #expect(try files.file(at: "agent.py").path == path)
+                #expect(try workload.run("go /") == "there")
+                #expect(throws: FileError.moved(path: "agent.py")) { try files.file(at: "agent.py") }
+                #expect(try files.file(at: path).path == path)
+                #expect(try workload.run("leave_mount_namespace") == "0")
+                #expect(throws: FileError.moved(path: path)) { try files.file(at: path) }
+                #expect(throws: FileError.moved(path: path)) { try files.standings(to: path) }
+                #expect(room.kernel.execution(of: image) == execution)
+            }
+        }
+
+        @Test func `an exec begins anew, and tells whose working directory was shared then`() throws {
+            try Room.with { room in
+                let workload = try room.start("agent.py")
+                let before = try #require(room.kernel.record(of: workload.pid)?.image)
+                let former = try #require(room.kernel.execution(of: before)?.surroundings)
+                try "".write(to: room.folder.appending(path: "new"), atomically: false, encoding: .utf8)
+                let new = try OpenFile(path: room.folder.path() + "/new").version()
+                #expect(!former.precede(new))
+                #expect(try workload.run("go /") == "there")
+                #expect(try workload.run("share_folder") == "shared")
+                try workload.become("become /usr/bin/python3 python3 \(room.folder.path())/agent.py")
+                #expect(room.kernel.execution(of: before) == nil)
+                let image = try #require(room.kernel.record(of: workload.pid)?.image)
+                let execution = try #require(room.kernel.execution(of: image))
+                #expect(execution.program == image)
+                let surroundings = try #require(execution.surroundings)
+                #expect(surroundings.isShared && surroundings.working == folder(workload, "cwd"))
+                #expect(surroundings.precede(new))
+                let files = ProcessFiles(of: workload.pid, since: surroundings)
+                #expect(throws: FileError.moved(path: "etc")) { try files.file(at: "etc") }
+            }
+        }
+
+        private func folder(_ workload: Workload, _ name: String) -> Execution.Folder? {
+            let descriptor = open("/proc/\(workload.pid)/\(name)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            defer { close(descriptor) }
+            return Execution.Folder(of: descriptor)
+        }
+
         @Test func `names and words that are not UTF-8 are told as bytes, and selectors name them`() throws {
             try Room.with { room in
                 let name = #"caf\xe9"#, words = ["witness", #"a\xffb"#, "c\u{1b}\nd"]

@@ -43,6 +43,10 @@ _Static_assert(sizeof(struct process_key) == 16, "process_key is ABI");
  * machine. See hides_processes(). */
 #define PROCESS_HIDES_OTHERS 32
 
+/* Another process had the same working directory, to change it for both, when it
+ * executed: clone() with CLONE_FS. */
+#define PROCESS_SHARED_FOLDER 64
+
 /* It has opened connections as somebody, or as one who was not decided yet:
  * through the proxy; and such that went on as they were. */
 #define CONNECTED_BY_PROXY 1
@@ -74,10 +78,23 @@ struct decision_memo {
 };
 _Static_assert(sizeof(struct decision_memo) == 40, "decision_memo is ABI");
 
+/* A folder, as /proc/PID/fdinfo names it. */
+struct folder_place {
+	abi_u64 inode;
+	abi_u32 mount;
+	abi_u32 reserved;
+};
+_Static_assert(sizeof(struct folder_place) == 16, "folder_place is ABI");
+
 /* What the kernel saw at the last exec; a forked child has its parent's. */
 struct process_facts {
 	struct process_key key;
 	struct process_key parent; /* the process that forked this one */
+	/* Which image executed what runs: its own, or the one it was forked
+	 * from, and that from. */
+	struct process_key origin;
+	abi_u64 executed_boottime_ns; /* as start_boottime; 0: found running */
+	struct folder_place root, working; /* as of then, or as found */
 	abi_u32 flags;             /* PROCESS_... */
 	abi_u32 argv_len;          /* bytes in argv; what follows is noise */
 	abi_u32 identified;        /* handle last reported to user space */
@@ -103,7 +120,7 @@ struct process_facts {
 	/* Last, behind `path`: see write_path() in exec.bpf.c. */
 	abi_u8 argv[PROCESS_ARGV_LEN];
 };
-_Static_assert(sizeof(struct process_facts) == 1784, "process_facts is ABI");
+_Static_assert(sizeof(struct process_facts) == 1840, "process_facts is ABI");
 
 #define CREDENTIALS_GROUPS 32
 

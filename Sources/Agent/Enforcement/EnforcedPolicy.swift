@@ -117,6 +117,19 @@ package struct EnforcedPolicy: Sendable {
         program.slots.filter { workloadIDs.contains($0.workloadID) }.map(\.selector)
     }
 
+    /// nil of a template's name, whose IDs may be of several identities.
+    func mode(of workloadID: WorkloadName) -> WorkloadIdentity.TLSMode? {
+        guard case .fixed(let path) = workloadID else { return nil }
+        return spiffeID(at: path).flatMap(identity(of:))?.tlsMode
+    }
+
+    /// Those that give processes this ID, by itself or by a template.
+    func selectors(giving workloadID: WorkloadName) -> Set<Selector> {
+        let own = Set(selectors(of: [workloadID]))
+        guard own.isEmpty, case .fixed(let path) = workloadID else { return own }
+        return Set(spiffeID(at: path).flatMap(identity(of:))?.selectors ?? [])
+    }
+
     /// Why an SVID of this host is not to be used, though it has not run out; nil where it may be.
     func objection(toOwn svid: X509SVID) -> String? {
         withdrawn.objection(to: svid.id, issuedAt: IssueTime(of: svid.leaf))

@@ -1,9 +1,9 @@
 package import ControlPlaneAPI
 import Foundation
-package import Kernel
+import Kernel
 import Limits
-package import Logging
-package import Proxy
+import Logging
+import Proxy
 import SPIFFE
 import Workloads
 
@@ -22,8 +22,9 @@ package actor Enforcer {
     private var refusedListeners: [UInt64: String] = [:]
     /// Cookies of listeners that connections may have reached as they are.
     private var openListeners: Set<UInt64> = []
-    /// Cookies of listeners whose identity lets plain text by: no secret is lost when they have none any more.
-    private var permissiveListeners: Set<UInt64> = []
+    /// Listeners that are a workload's, by cookie.
+    private var known: [UInt64: KnownListener]
+    private let kept: KeptState<[UInt64: KnownListener]>
     /// Of workloads that listen at more places than their share.
     private var droppedPlaces: [SPIFFEID: Int] = [:]
     private var addresses = KnownAddresses()
@@ -31,12 +32,16 @@ package actor Enforcer {
     /// How long a policy waits until it is known who listens.
     private static let patience = Limits.Wait.listeners
 
-    /// - Parameter listenersChanged: called when a listener can be decided that could not in time.
-    package init(
+    /// - Parameters:
+    ///   - kept: whose the listeners were that the agent before this one knew.
+    ///   - listenersChanged: called when a listener can be decided that could not in time.
+    init(
         networks: ServedNamespaces, kernel: KernelSession, policy: PolicyBoard, handles: HandleTable,
-        attestor: Attestor, proxy: LoopbackProxy, reconsideration: Reconsideration, logger: Logger,
-        listenersChanged: @escaping @Sendable () -> Void,
+        attestor: Attestor, proxy: LoopbackProxy, reconsideration: Reconsideration,
+        kept: KeptState<[UInt64: KnownListener]>, logger: Logger, listenersChanged: @escaping @Sendable () -> Void,
     ) {
+        self.kept = kept
+        known = kept.load() ?? [:]
         self.reconsideration = reconsideration
         self.attestor = attestor
         questions = ListenerQuestions(attestor, decided: listenersChanged)
@@ -96,7 +101,7 @@ package actor Enforcer {
     }
 
     private static let closedReason =
-        "it was a workload's, which is deleted or does not match any more: what served with an identity serves nobody without one; "
+        "it was a workload's, which is deleted, does not match any more, or has other selectors since its opener ended: what served with an identity serves nobody without one; "
         + "restart the program to serve without"
 
     /// Who listens may have changed, or what that means: reads the kernel's table and decides each listener again.
@@ -148,14 +153,9 @@ package actor Enforcer {
             let workloadID = try settle(socket, decisions.outcome(for: socket), current)
             if case .fixed(let path)? = workloadID, let workload = current.spiffeID(at: path) {
                 managed[socket.network, default: []].append((socket, workload))
-                let isPermissive = current.identity(of: workload)?.tlsMode == .permissive
-                if isPermissive {
-                    permissiveListeners.insert(socket.cookie)
-                } else {
-                    permissiveListeners.remove(socket.cookie)
-                }
             }
         }
+        kept.keep(known)
         var listening: [UInt64: ListeningWorkloads] = [:]
         var shares = PlaceShares()
         var failure: KernelError?
@@ -205,13 +205,15 @@ package actor Enforcer {
     private func settle(
         _ socket: ListeningSocket, _ outcome: ListenerDecisions.Outcome, _ current: EnforcedPolicy,
     ) throws -> WorkloadName? {
-        let (handle, workloadID) = decision(on: socket, outcome, current)
+        let ruling = ListenerRuling.of(socket, outcome, known: known(socket, current), current)
+        let (handle, workloadID) = handle(for: ruling, socket)
         if handle != socket.identity {
             // One that closed meanwhile needs no identity.
             do throws(KernelError) { try kernel.setListenerIdentity(socket, handle) } catch .unknownListener {
                 return nil
             }
         }
+        remember(socket, as: workloadID, handle, outcome, current)
         switch outcome {
         case _ where handle == handles.closed: note(socket, Self.closedReason)
         case .refused(let reason): note(socket, reason)
@@ -225,29 +227,45 @@ package actor Enforcer {
         return workloadID
     }
 
-    private func decision(
-        on socket: ListeningSocket, _ outcome: ListenerDecisions.Outcome, _ current: EnforcedPolicy,
+    private func handle(
+        for ruling: ListenerRuling, _ socket: ListeningSocket,
     ) -> (IdentityHandle, workloadID: WorkloadName?) {
-        switch outcome {
-        case .workload(let path):
-            let workloadID = WorkloadName.fixed(path)
-            return (handles.handles(for: [workloadID])[workloadID] ?? .undecided, workloadID)
-        case .unmanaged: return (isToClose(socket) ? handles.closed : .none, nil)
-        case .refused: return (.undecided, nil)
-        case .unchanged: return (socket.identity, nil)
-        case .pending, .orphaned:
-            if socket.identity == .none, outcome == .orphaned { return (.none, nil) }
-            let former = handles.workloadID(of: socket.identity)
-            if let former, current.knows(former) { return (socket.identity, former) }
-            // Fail closed: it may be managed, and nobody can say as whom.
-            guard outcome == .orphaned, socket.wasManaged else { return (.undecided, nil) }
-            return (isToClose(socket) ? handles.closed : .none, nil)
+        switch ruling {
+        case .workload(let workloadID): (handles.handles(for: [workloadID])[workloadID] ?? .undecided, workloadID)
+        case .nobodys: (.none, nil)
+        case .undecided: (.undecided, nil)
+        case .closed: (handles.closed, nil)
+        case .asItIs: (socket.identity, nil)
         }
     }
 
-    /// Whether it let in nobody but by mutual TLS until now, and is nobody's any more.
-    private func isToClose(_ socket: ListeningSocket) -> Bool {
-        socket.wasManaged && !permissiveListeners.contains(socket.cookie)
+    /// Whose it is by the number that the kernel part has of it; nil: nobody knows.
+    private func known(_ socket: ListeningSocket, _ current: EnforcedPolicy) -> KnownListener? {
+        if let known = known[socket.cookie], known.number == socket.identity.rawValue { return known }
+        // The kernel part gave it that itself, a moment ago.
+        return handles.workloadID(of: socket.identity).map {
+            KnownListener(
+                number: socket.identity.rawValue, workload: $0, selectors: current.selectors(giving: $0),
+                isPermissive: current.mode(of: $0) == .permissive)
+        }
+    }
+
+    private func remember(
+        _ socket: ListeningSocket, as workloadID: WorkloadName?, _ handle: IdentityHandle,
+        _ outcome: ListenerDecisions.Outcome, _ current: EnforcedPolicy,
+    ) {
+        guard let workloadID else {
+            if outcome != .unchanged { known[socket.cookie] = nil }
+            return
+        }
+        let former = known[socket.cookie].flatMap { $0.workload == workloadID ? $0 : nil }
+        let isAsked = if case .workload = outcome { true } else { false }
+        // What it was judged by when it could be asked who opened it.
+        let selectors = (isAsked ? nil : former?.selectors) ?? current.selectors(giving: workloadID)
+        let mode = current.mode(of: workloadID)
+        known[socket.cookie] = KnownListener(
+            number: handle.rawValue, workload: workloadID, selectors: selectors,
+            isPermissive: mode.map { $0 == .permissive } ?? former?.isPermissive ?? false)
     }
 
     private func note(_ socket: ListeningSocket, _ reason: String) {
@@ -263,7 +281,7 @@ package actor Enforcer {
         let cookies = Set(sockets.map(\.cookie))
         refusedListeners = refusedListeners.filter { cookies.contains($0.key) }
         openListeners.formIntersection(cookies)
-        permissiveListeners.formIntersection(cookies)
+        known = known.filter { cookies.contains($0.key) }
         for socket in sockets where socket.isOpen || socket.foundRunning && socket.identity == .undecided {
             openListeners.insert(socket.cookie)
         }
@@ -302,7 +320,4 @@ package actor Enforcer {
 extension ListeningSocket {
     /// Its connections reach it as they are.
     fileprivate var isOpen: Bool { identity == .none }
-
-    /// By this agent, or by one before it.
-    fileprivate var wasManaged: Bool { ![.none, .undecided, .unknown].contains(identity) }
 }

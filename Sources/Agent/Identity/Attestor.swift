@@ -7,6 +7,10 @@ package import Workloads
 package protocol ProcessRecords: Sendable {
     /// - Returns: nil for a process that is gone, or of which nothing is recorded.
     func record(of pid: Int32) -> (facts: ProcessFacts, image: ProcessImage)?
+    /// - Returns: nil for a process that is not that image any more.
+    func execution(of image: ProcessImage) -> Execution?
+    /// What processes run, all of them.
+    func programs() -> Set<ProcessImage>
     /// Cheap.
     func isAlive(_ process: ProcessKey) -> Bool
     /// Whether it runs now, recorded or not.
@@ -44,18 +48,23 @@ package actor Attestor {
     private var running: [ProcessImage: SharedAnswer<Bool>] = [:]
     private var opened = OpenedAhead()
 
-    package init(
+    /// - Parameter scripts: which scripts programs run, as an agent before this one found, when they could be seen.
+    init(
         kernel: any ProcessRecords, hasher: FileHasher = FileHasher(),
         interpreters: KnownInterpreters = KnownInterpreters(), remembering limit: Int = Limits.Queues.images,
+        scripts: [KnownImages.Script] = [],
     ) {
         self.kernel = kernel
         self.hasher = hasher
         self.interpreters = interpreters
-        known = KnownImages(limit: limit)
+        known = KnownImages(limit: limit, scripts)
     }
 
     /// Those who wait to be told of some image.
     var waiting: Int { running.values.reduce(0) { $0 + $1.waiting } }
+
+    /// For the agent after this one.
+    var scripts: [KnownImages.Script] { known.scripts }
 
     /// Puts a policy into force in the kernel, with the answers for all processes that were looked at already.
     package func install(_ matcher: Matcher, handles: [WorkloadName: IdentityHandle]) throws(KernelError) {
@@ -65,8 +74,9 @@ package actor Attestor {
         var next = Questions(matcher, generation: nil)
         for (image, found) in known.all {
             let keys = next.keys(for: found.facts)
-            guard !keys.isEmpty, found.hasAll(keys), keys.isDisjoint(with: Questions.kin) else { continue }
-            answers[image] = residues.slots(holdingFor: found.facts.adding(found.findings))
+            guard !keys.isEmpty, keys.isDisjoint(with: Questions.kin), let findings = known.lasting(keys, of: image)
+            else { continue }
+            answers[image] = residues.slots(holdingFor: found.facts.adding(findings))
         }
         next.generation = try kernel.install(matcher.program, handles: handles, known: answers)
         questions = next
@@ -119,16 +129,25 @@ package actor Attestor {
             return
         }
         let (facts, image) = record
-        let keys = known.missing(asked.keys(for: facts), of: image, again: false)
+        guard let execution = kernel.execution(of: image) else { return }
+        let program = execution.program
+        let keys = known.missing(asked.keys(for: facts), of: image, running: program, again: false)
             .intersection(ProcessExamination.files)
         guard !keys.isEmpty, running[image] == nil, opened.hasRoom(for: facts.realUserID, kernel.isAlive) else {
             return
         }
-        let files = await ProcessExamination(facts: facts, hasher: hasher, interpreters: interpreters).open(keys)
+        let files = await examination(of: facts, execution).open(keys)
         guard kernel.record(of: process.pid)?.image == image, running[image] == nil,
-            !known.missing(keys, of: image, again: false).isEmpty
+            !known.missing(keys, of: image, running: program, again: false).isEmpty
         else { return }
-        opened.add(files, keys, of: image, for: facts.realUserID)
+        opened.add(files, keys, of: program, for: facts.realUserID)
+    }
+
+    /// What is known already of the files that an image runs, and will not be otherwise.
+    func files(of image: ProcessImage) -> [SelectorKey: Finding] {
+        guard let program = kernel.execution(of: image)?.program else { return [:] }
+        return known.findings(of: image, running: program)
+            .filter { ProcessExamination.files.contains($0.key) && $0.value.isLasting }
     }
 
     // MARK: Decisions
@@ -165,17 +184,21 @@ package actor Attestor {
     private func complete(
         _ facts: ProcessFacts, _ image: ProcessImage, _ asked: Questions,
     ) async throws(AttestorError) -> Attestation? {
+        guard let execution = kernel.execution(of: image) else { return nil }
+        let program = execution.program
         let keys = asked.keys(for: facts)
         var asksAgain = true
-        while case let missing = known.missing(keys, of: image, again: asksAgain), !missing.isEmpty, isInForce(asked) {
+        while case let missing = known.missing(keys, of: image, running: program, again: asksAgain), !missing.isEmpty,
+            isInForce(asked)
+        {
             let isThatImage: Bool
-            do { isThatImage = try await examination(of: facts, image, missing, asked).value } catch {
+            do { isThatImage = try await examination(of: facts, image, execution, missing, asked).value } catch {
                 throw .abandoned(image.process)
             }
             guard isThatImage else { return nil }
             asksAgain = false
         }
-        let findings = known[image].filter { keys.contains($0.key) }
+        let findings = known.findings(of: image, running: program).filter { keys.contains($0.key) }
         return Attestation(
             facts: facts.adding(findings), image: image,
             gaps: findings.compactMapValues { if case .unknown(let reason, _) = $0 { reason } else { nil } },
@@ -185,26 +208,32 @@ package actor Attestor {
 
     /// One of an image at a time, which goes on when all who waited have left; false where the process is no longer that image.
     private func examination(
-        of facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
+        of facts: ProcessFacts, _ image: ProcessImage, _ execution: Execution, _ keys: Set<SelectorKey>,
+        _ asked: Questions,
     ) -> SharedAnswer<Bool> {
         if let answer = running[image] { return answer }
         let answer = SharedAnswer<Bool>()
         running[image] = answer
         Task {
-            let isThatImage = await self.examine(facts, image, keys, asked)
+            let isThatImage = await self.examine(facts, image, execution, keys, asked)
             running[image] = nil
             answer.give(isThatImage)
         }
         return answer
     }
 
+    private func examination(of facts: ProcessFacts, _ execution: Execution) -> ProcessExamination {
+        ProcessExamination(
+            facts: facts, surroundings: execution.surroundings, hasher: hasher, interpreters: interpreters
+        ) { [kernel] in kernel.isAlive(facts.key) }
+    }
+
     private func examine(
-        _ facts: ProcessFacts, _ image: ProcessImage, _ keys: Set<SelectorKey>, _ asked: Questions,
+        _ facts: ProcessFacts, _ image: ProcessImage, _ execution: Execution, _ keys: Set<SelectorKey>,
+        _ asked: Questions,
     ) async -> Bool {
-        let examination = ProcessExamination(facts: facts, hasher: hasher, interpreters: interpreters) { [kernel] in
-            kernel.isAlive(image.process)
-        }
-        let ahead = opened.take(image, keys.intersection(ProcessExamination.files))
+        let examination = examination(of: facts, execution)
+        let ahead = opened.take(execution.program, keys.intersection(ProcessExamination.files))
         let opened = if let ahead { ahead } else { await examination.open(keys) }
         // What was opened belongs to the image that was asked about only if the process is that image still.
         guard kernel.record(of: image.process.pid)?.image == image else { return false }
@@ -214,7 +243,7 @@ package actor Attestor {
         }
         // Of other processes it was found by a policy that is no longer in force.
         if !isInForce(asked) { findings = findings.filter { !Questions.kin.contains($0.key) } }
-        known.add(findings, of: image, facts)
+        known.add(findings, of: image, running: execution.program, facts, living: kernel.programs)
         return true
     }
 

@@ -5,11 +5,17 @@ import Workloads
 struct FoundScript: Sendable {
     /// Its path is absolute, as the process sees it, without symbolic links.
     let found: FoundFile
+    /// For looking again.
+    private let view: HeldView
+    private let script: Interpreter.Script
+    private let facts: ProcessFacts
 
+    /// - Parameter surroundings: of the exec by which it runs that script; nil: nothing is known of them.
     /// - Returns: nil where the process runs no script.
     static func of(
-        _ facts: ProcessFacts, _ files: ProcessFiles, interpreters: KnownInterpreters,
+        _ facts: ProcessFacts, since surroundings: Execution.Surroundings? = nil, interpreters: KnownInterpreters,
     ) throws(ScriptDoubt) -> FoundScript? {
+        let files = ProcessFiles(of: facts.key.pid, since: surroundings)
         let reading = Interpreter.read(
             executable: facts.executable.path, arguments: facts.arguments, isCut: facts.argumentsTruncated,
             shebang: facts.script?.path,
@@ -20,17 +26,39 @@ struct FoundScript: Sendable {
             if case .undecidable(let doubt) = reading { throw .commandLine(doubt) }
             return nil
         }
-        let found = try file(of: script, facts, files)
-        try found.check(as: script, executable: facts.executable.path, isShebang: facts.script != nil, files)
-        return FoundScript(found: found)
+        let view: HeldView
+        do throws(FileError) { view = try files.held() } catch { throw .file(error) }
+        let found = try FoundScript(of: script, facts, view)
+        try found.found.check(
+            as: script, executable: facts.executable.path, isShebang: facts.script != nil, files)
+        try found.requireUnchanged(since: surroundings)
+        return found
+    }
+
+    private init(of script: Interpreter.Script, _ facts: ProcessFacts, _ view: HeldView) throws(ScriptDoubt) {
+        self.script = script
+        self.facts = facts
+        self.view = view
+        found = try Self.file(of: script, facts, view)
+    }
+
+    /// What stands at its name by now, for the process as it was when it was looked at first.
+    func again() throws(ScriptDoubt) -> FoundFile { try Self.file(of: script, facts, view) }
+
+    /// What a deployment put there later is not what runs.
+    private func requireUnchanged(since surroundings: Execution.Surroundings?) throws(ScriptDoubt) {
+        guard let surroundings else { return }
+        let version: OpenFile.Version
+        do throws(FileError) { version = try found.file.version() } catch { throw .file(error) }
+        guard surroundings.precede(version) else { throw .changed(found.path) }
     }
 
     private static func file(
-        of script: Interpreter.Script, _ facts: ProcessFacts, _ files: ProcessFiles,
+        of script: Interpreter.Script, _ facts: ProcessFacts, _ view: HeldView,
     ) throws(ScriptDoubt) -> FoundFile {
         let result: Result<FoundFile, ScriptDoubt>
         do throws(FileError) {
-            result = try files.look { (view) throws(FileError) in
+            result = try view.look { (view) throws(FileError) in
                 switch script {
                 case .file(let path): .success(try view.file(at: path))
                 case .pythonModule(let name, let fromFolder):
@@ -75,6 +103,8 @@ enum ScriptDoubt: Error, Equatable, CustomStringConvertible {
     case commandLine(Interpreter.Doubt)
     case module(PythonModule.Doubt)
     case file(FileError)
+    /// Written, or put there, later than the exec.
+    case changed(String)
 
     var description: String {
         switch self {
@@ -82,6 +112,9 @@ enum ScriptDoubt: Error, Equatable, CustomStringConvertible {
         case .commandLine(let doubt): "\(doubt)"
         case .module(let doubt): "\(doubt)"
         case .file(let error): "\(error)"
+        case .changed(let path):
+            "\(path) was changed, or put there, after the program had been executed, and it was not looked at before; restart "
+                + "the program"
         }
     }
 }

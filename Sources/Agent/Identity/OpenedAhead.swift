@@ -2,7 +2,7 @@ import Kernel
 import Limits
 import Workloads
 
-/// Files that were opened at exec and wait to be hashed, in bounded number, and no user with more than are left.
+/// Files that were opened at exec and wait to be hashed, by the program that runs them, in bounded number, and no user with more than are left.
 struct OpenedAhead {
     private struct Entry {
         let files: ProcessExamination.Opened
@@ -29,14 +29,14 @@ struct OpenedAhead {
     }
 
     mutating func add(
-        _ files: ProcessExamination.Opened, _ keys: Set<SelectorKey>, of image: ProcessImage, for user: UInt32,
+        _ files: ProcessExamination.Opened, _ keys: Set<SelectorKey>, of program: ProcessImage, for user: UInt32,
     ) {
-        entries[image] = Entry(files: files, keys: keys, user: user)
+        entries[program] = Entry(files: files, keys: keys, user: user)
     }
 
     /// - Returns: nil where others were opened than are asked for.
-    mutating func take(_ image: ProcessImage, _ keys: Set<SelectorKey>) -> ProcessExamination.Opened? {
-        guard let entry = entries.removeValue(forKey: image), keys.isSubset(of: entry.keys) else { return nil }
+    mutating func take(_ program: ProcessImage, _ keys: Set<SelectorKey>) -> ProcessExamination.Opened? {
+        guard let entry = entries.removeValue(forKey: program), keys.isSubset(of: entry.keys) else { return nil }
         return entry.files
     }
 }

@@ -18,6 +18,8 @@ enum Finding: Sendable, Equatable {
 /// Looks at the files one image of a process runs.
 struct ProcessExamination: Sendable {
     let facts: ProcessFacts
+    /// Of the exec by which it runs what it runs; nil: nothing is known of them.
+    var surroundings: Execution.Surroundings?
     let hasher: FileHasher
     let interpreters: KnownInterpreters
     /// Asked before each read of a file: whether the process is still there.
@@ -55,7 +57,7 @@ struct ProcessExamination: Sendable {
         }
         if keys.contains(.scriptPath) || keys.contains(.scriptHash) {
             opened.script = Result { () throws(ScriptDoubt) in
-                try FoundScript.of(facts, files, interpreters: interpreters)
+                try FoundScript.of(facts, since: surroundings, interpreters: interpreters)
             }
         }
         return opened
@@ -77,7 +79,7 @@ struct ProcessExamination: Sendable {
             findings[.scriptPath] = .text(script.found.path)
             guard keys.contains(.scriptHash) else { break }
             let hash = await hash(.success(script.found.file))
-            findings[.scriptHash] = await isStillThere(script) ? hash : .replaced(script)
+            findings[.scriptHash] = await doubt(about: script) ?? hash
         case .failure(let error):
             findings[.scriptPath] = .unknown("\(error)", isLasting: error.isLasting)
             findings[.scriptHash] = findings[.scriptPath]
@@ -85,13 +87,19 @@ struct ProcessExamination: Sendable {
         return findings
     }
 
-    /// Whether the process would find the same file now. Where somebody puts files in each other's place, which of them the
-    /// interpreter has opened cannot be told.
-    private func isStillThere(_ script: FoundScript) async -> Bool {
-        guard case .success(let again?)? = await open([.scriptHash]).script,
-            let now = try? again.found.file.version(), let before = try? script.found.file.version()
-        else { return false }
-        return now.device == before.device && now.inode == before.inode
+    /// Whether the process, as it was when it was looked at first, would find the same file now. Where somebody puts files in each other's place,
+    /// which of them the interpreter has opened cannot be told.
+    private func doubt(about script: FoundScript) async -> Finding? {
+        do {
+            let now = try await Self.threads.run(for: facts.realUserID) {
+                Result { () throws(ScriptDoubt) in try script.again() }
+            }.get().file.version()
+            let before = try script.found.file.version()
+            return now.device == before.device && now.inode == before.inode ? nil : .replaced(script)
+        } catch {
+            // No other file was seen.
+            return .unknown("\(script.found.path) could not be looked at again: \(error)", isLasting: false)
+        }
     }
 
     private func hash(_ file: Result<OpenFile, FileError>) async -> Finding {
@@ -125,7 +133,16 @@ extension FileHashError {
 }
 
 extension ScriptDoubt {
-    fileprivate var isLasting: Bool { if case .file(let error) = self { error.isLasting } else { true } }
+    /// What is not found now may have been there when the program was executed: that is no answer, as the process may be
+    /// somebody.
+    fileprivate var isLasting: Bool {
+        switch self {
+        case .changed, .file(.moved), .file(.workingDirectoryUnknown): false
+        case .file(.refused(_, let code)) where [ENOENT, ENOTDIR, EACCES].contains(code): false
+        case .file(let error): error.isLasting
+        case .interpreter, .commandLine, .module: true
+        }
+    }
 }
 
 extension FileError {

@@ -17,12 +17,17 @@ package struct ProcessInspection: Sendable {
 
     private let kernel: KernelSession
     private let policy: PolicyBoard
+    private let attestor: Attestor
     private let hasher: FileHasher
     let interpreters: KnownInterpreters
 
-    package init(kernel: KernelSession, policy: PolicyBoard, hasher: FileHasher, interpreters: KnownInterpreters) {
+    package init(
+        kernel: KernelSession, policy: PolicyBoard, attestor: Attestor, hasher: FileHasher,
+        interpreters: KnownInterpreters,
+    ) {
         self.kernel = kernel
         self.policy = policy
+        self.attestor = attestor
         self.hasher = hasher
         self.interpreters = interpreters
     }
@@ -42,15 +47,17 @@ package struct ProcessInspection: Sendable {
     }
 
     private func files(of record: (facts: ProcessFacts, image: ProcessImage)) async -> Found? {
-        let keys: Set<SelectorKey> = [.binaryHash, .scriptPath, .scriptHash]
-        let examination = ProcessExamination(facts: record.facts, hasher: hasher, interpreters: interpreters) {
-            [kernel] in
-            kernel.isRunning(record.image)
-        }
+        guard let execution = kernel.execution(of: record.image) else { return nil }
+        // What is decided by: looked at now, a process that changed its working directory would show another script, or none.
+        let known = await attestor.files(of: record.image)
+        let keys = ProcessExamination.files.subtracting(known.keys)
+        let examination = ProcessExamination(
+            facts: record.facts, surroundings: execution.surroundings, hasher: hasher, interpreters: interpreters
+        ) { [kernel] in kernel.isRunning(record.image) }
         let opened = await examination.open(keys)
         // What was opened belongs to the image that was asked about only if the process is that image still.
         guard kernel.isRunning(record.image) else { return nil }
-        let findings = await examination.findings(keys, opened)
+        let findings = known.merging(await examination.findings(keys, opened)) { known, _ in known }
         return Found(
             facts: record.facts.adding(findings), image: record.image,
             gaps: findings.compactMapValues { if case .unknown(let reason, _) = $0 { reason } else { nil } })

@@ -9,6 +9,8 @@ package enum FileError: Error, Equatable, CustomStringConvertible {
     case otherExecutable(path: String)
     /// It has no name in the process's mount namespace.
     case workingDirectoryUnknown(path: String)
+    /// The process does not stand where it was executed, so the name may mean another file by now.
+    case moved(path: String)
     /// To open files with the rights of the process.
     case rightsRefused(errno: Int32)
     case threadRefused
@@ -25,6 +27,10 @@ package enum FileError: Error, Equatable, CustomStringConvertible {
         case .workingDirectoryUnknown(let path):
             "the working directory \(path) was removed, something was mounted over it, or it is of another mount namespace; "
                 + "start the program from a folder that is there, or by an absolute path"
+        case .moved(let path):
+            "what \(path) meant when the program was executed cannot be seen any more, as its process has another working "
+                + "directory or root by now, or shared them with another one; restart the program while the agent runs, or "
+                + "start it by an absolute path"
         case .ofKernel(let path):
             "\(path) is a file of the kernel's own, of proc, sysfs or their like; give the program a file on a disk"
         case .rightsRefused(let errno):

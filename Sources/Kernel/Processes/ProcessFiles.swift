@@ -9,8 +9,13 @@ package import Workloads
 /// ``ProcessImage``, and to forget what was found where it is not.
 package struct ProcessFiles: Sendable {
     private let pid: Int32
+    private let surroundings: Execution.Surroundings?
 
-    package init(of pid: Int32) { self.pid = pid }
+    /// - Parameter surroundings: what names have to lead to still; nil: what they lead to now is meant.
+    package init(of pid: Int32, since surroundings: Execution.Surroundings? = nil) {
+        self.pid = pid
+        self.surroundings = surroundings
+    }
 
     /// Those of the agent itself.
     package static var own: ProcessFiles { ProcessFiles(of: getpid()) }
@@ -50,13 +55,16 @@ package struct ProcessFiles: Sendable {
     /// Looks at files as the process does, and with no more rights than it has: its owner chose the names.
     package func look<Value: Sendable>(
         _ body: @escaping @Sendable (ProcessView) throws(FileError) -> Value,
-    ) throws(FileError) -> Value {
+    ) throws(FileError) -> Value { try held().look(body) }
+
+    /// For looking more than once, at what this process would see now.
+    package func held() throws(FileError) -> HeldView {
         try LivingThread.ask(of: pid) { (thread) throws(FileError) in
-            let view = try ProcessView(thread: thread)
+            let view = try ProcessView(thread: thread, since: surroundings)
             guard let rights = FileRights(thread: thread) else {
                 throw .refused(path: thread + "/status", errno: ESRCH)
             }
-            return try rights.use { () throws(FileError) in try body(view) }
+            return HeldView(view: view, rights: rights)
         }
     }
 
@@ -64,7 +72,7 @@ package struct ProcessFiles: Sendable {
     /// see them, which is all.
     package func standings(to path: String) throws(FileError) -> [FileStanding] {
         try LivingThread.ask(of: pid) { (thread) throws(FileError) in
-            try ProcessView(thread: thread).standings(to: path)
+            try ProcessView(thread: thread, since: surroundings).standings(to: path)
         }
     }
 
@@ -74,6 +82,19 @@ package struct ProcessFiles: Sendable {
     ///   mount, or of another mount namespace.
     package func workingDirectory() throws(FileError) -> String {
         try ProcessView(thread: LivingThread.folder(of: pid)).workingDirectory()
+    }
+}
+
+/// What a process sees, and may open, at one moment: whatever becomes of it since.
+package struct HeldView: Sendable {
+    fileprivate let view: ProcessView
+    fileprivate let rights: FileRights
+
+    /// See ``ProcessFiles/look(_:)``.
+    package func look<Value: Sendable>(
+        _ body: @escaping @Sendable (ProcessView) throws(FileError) -> Value,
+    ) throws(FileError) -> Value {
+        try rights.use { [view] () throws(FileError) in try body(view) }
     }
 }
 

@@ -2,7 +2,7 @@ import KernelABI
 package import Workloads
 
 /// One image of one process: what an exec made of it. What was found out of one does not hold for the next.
-package struct ProcessImage: Hashable, Sendable, CustomStringConvertible {
+package struct ProcessImage: Hashable, Sendable, Codable, CustomStringConvertible {
     package let process: ProcessKey
     /// Execs since the process was forked.
     package let number: UInt32

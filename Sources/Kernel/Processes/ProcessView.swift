@@ -13,13 +13,17 @@ package final class ProcessView: Sendable {
     private let folderPath: String?
     /// The same as the agent sees it, for reading.
     private let folderTarget: String
+    /// Whether names lead where they did at exec: those from the root, and those from the working directory.
+    private let rootIsKept: Bool
+    private let folderIsKept: Bool
 
     /// What stands at a path.
     package enum Kind: Sendable, Equatable {
         case file, folder, other
     }
 
-    init(thread: String) throws(FileError) {
+    /// - Parameter surroundings: nil: wherever it is now.
+    init(thread: String, since surroundings: Execution.Surroundings? = nil) throws(FileError) {
         root = OwnedDescriptor(open_name(thread + "/root", O_DIRECTORY))
         guard root.number >= 0 else { throw .refused(path: thread + "/root", errno: errno) }
         rootPath = OpenFile.target(of: thread + "/root")
@@ -28,6 +32,9 @@ package final class ProcessView: Sendable {
         folderTarget = OpenFile.target(of: thread + "/cwd") ?? ""
         let path = Self.without(rootPath, folderTarget)
         folderPath = Self.isName(path, of: folder.number, below: root.number) ? path : nil
+        rootIsKept = surroundings == nil || surroundings?.root == Execution.Folder(of: root.number)
+        let isThere = surroundings == nil || surroundings?.working == Execution.Folder(of: folder.number)
+        folderIsKept = isThere && surroundings?.isShared != true
     }
 
     /// The same folder found through another mount can hold other files: some may be mounted over.
@@ -81,6 +88,7 @@ package final class ProcessView: Sendable {
     }
 
     func standings(to path: String) throws(FileError) -> [FileStanding] {
+        guard rootIsKept else { throw .moved(path: path) }
         var standings: [FileStanding] = []
         var bytes: [UInt8] = []
         for name in [[]] + path.namedBytes.split(separator: UInt8(ascii: "/")) {
@@ -98,9 +106,11 @@ package final class ProcessView: Sendable {
     /// Open with O_PATH; negative with errno set. Links that only the kernel can follow, such as /proc/self/fd/3, are
     /// refused: they would be the agent's own.
     private func name(_ path: String) throws(FileError) -> OwnedDescriptor {
+        guard rootIsKept else { throw .moved(path: path) }
         if path.utf8.first == UInt8(ascii: "/") {
             return OwnedDescriptor(open_name_in_root(root.number, path.kernelName))
         }
+        guard folderIsKept else { throw .moved(path: path) }
         let absolute = try workingDirectory() + "/" + path
         // Who holds a folder needs no right to find it.
         let found = open_name_beneath(folder.number, path.kernelName)

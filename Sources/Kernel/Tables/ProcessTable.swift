@@ -19,6 +19,21 @@ struct ProcessTable: Sendable {
         return (ProcessFacts(record, live: live), image)
     }
 
+    /// nil where the process is not that image any more.
+    func execution(of image: ProcessImage) -> Execution? {
+        guard let record = records[UInt32(bitPattern: image.process.pid)],
+            ProcessKey(record.key) == image.process, record.image == image.number
+        else { return nil }
+        return Execution(record)
+    }
+
+    /// What processes run, all of them.
+    func programs() -> Set<ProcessImage> {
+        records.keys.reduce(into: []) { found, pid in
+            if let record = records[pid] { found.insert(Execution(record).program) }
+        }
+    }
+
     func all() -> [ProcessFacts] {
         records.keys.compactMap { facts(of: Int32(bitPattern: $0))?.facts }
     }

@@ -78,6 +78,17 @@ static __always_inline struct policy *policy_in_force(__u32 *generation)
 #include "share.h"
 #include "refusal.h"
 
+/* The agent looks at whom it was not told of, and at nobody else. */
+static __noinline int note_untold(const struct process_key *process)
+{
+	struct process_facts *facts =
+		bpf_map_lookup_elem(&processes, &process->tgid);
+
+	if (facts && same_process(&facts->key, process))
+		facts->untold = untold_time(bpf_ktime_get_ns());
+	return 0;
+}
+
 /* - endpoint: NULL where there is none.
  * False where the agent is not told: it looks for itself then, see
  * events_lost. A refusal is in its tally in any case. */
@@ -97,10 +108,13 @@ report(__u32 kind, __u32 reason, const struct process_key *process,
 	else if (is_within_share(kind))
 		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		if (kind == EVENT_IDENTIFIED)
+		if (kind == EVENT_IDENTIFIED) {
 			count(notices_lost);
-		else
-			count(events_lost);
+			return false;
+		}
+		/* In this order: who sees the number finds the process. */
+		note_untold(process);
+		count(events_lost);
 		return false;
 	}
 	event->process = *process;

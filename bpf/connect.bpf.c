@@ -68,8 +68,9 @@ static __noinline bool is_managed_here(const struct endpoint *destination,
 }
 
 /* Whether a managed workload listens there: at this address anywhere, or at
- * this one of the network namespace. */
-static __always_inline bool is_managed(const struct flow *flow)
+ * this one of the network namespace. On a stack of its own, like its sibling:
+ * that of connect() is what the decision leaves of it. */
+static __noinline bool is_managed(const struct flow *flow)
 {
 	struct place place = { .endpoint = flow->destination };
 

@@ -150,6 +150,7 @@ int BPF_PROG(process_forked, struct task_struct *parent,
 	facts->asked = 0;
 	facts->image = 0;
 	facts->connected = 0;
+	facts->untold = 0;
 	if (!is_on_host(child))
 		facts->flags &= ~PROCESS_ON_HOST;
 	facts->memo = (struct decision_memo){}; /* may have been half written */

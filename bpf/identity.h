@@ -33,13 +33,13 @@ static __always_inline __u32 decide_anew(struct task_struct *task,
  * selectors away that need it, so it changes no decision made without. */
 static __always_inline bool can_be_kept(const struct policy *policy,
 					const struct process_facts *facts,
-					const struct decision_memo *decided)
+					__u32 generation, __u32 identity)
 {
-	if (decided->identity >= IDENTITY_UNDECIDED ||
+	if (identity >= IDENTITY_UNDECIDED ||
 	    (policy->fields & (1U << FIELD_GROUPS)))
 		return false;
 	return !(policy->fields & (1U << FIELD_USER_SPACE)) ||
-	       !user_space_class(decided->generation, facts);
+	       !user_space_class(generation, facts);
 }
 
 /* Identity of the current process, told to user space when it is new.
@@ -52,8 +52,9 @@ identify_by(struct process_facts *facts, const struct endpoint *endpoint,
 	    struct ids *ids, __u32 *image)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct decision_memo memo = {};
-	struct policy *policy = policy_in_force(&memo.generation);
+	struct occasion now = { .ids = ids };
+	struct policy *policy = policy_in_force(&now.generation);
+	__u32 identity;
 
 	read_ids(task, ids);
 	if (!policy || !policy->fields)
@@ -61,16 +62,15 @@ identify_by(struct process_facts *facts, const struct endpoint *endpoint,
 	if (!facts)
 		return IDENTITY_UNKNOWN;
 	*image = facts->image;
-	memo.ids = *ids;
-	memo.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
-	if (!recall(facts, &memo, &memo.identity)) {
-		memo.identity = decide_anew(task, facts, policy, ids);
-		if (can_be_kept(policy, facts, &memo))
-			keep(facts, &memo);
-		note_standing(facts, memo.identity, memo.generation);
+	now.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	if (!recall(facts, &now, &identity)) {
+		identity = decide_anew(task, facts, policy, ids);
+		if (can_be_kept(policy, facts, now.generation, identity))
+			keep(facts, &now, identity);
+		note_standing(facts, identity, now.generation);
 	}
-	tell_identity(task, facts, memo.identity, endpoint, memo.generation);
-	return memo.identity;
+	tell_identity(task, facts, identity, endpoint, now.generation);
+	return identity;
 }
 
 static __always_inline __u32

@@ -120,26 +120,31 @@ int find_listeners(struct bpf_iter__task_file *ctx)
 static __always_inline void look_at_standing(struct task_struct *task,
 					     struct process_facts *facts)
 {
-	struct decision_memo memo = {};
-	struct policy *policy = policy_in_force(&memo.generation);
+	struct ids ids;
+	struct occasion now = { .ids = &ids };
+	struct policy *policy = policy_in_force(&now.generation);
 	struct process_facts *parent;
+	__u32 identity;
 
 	if (!policy || !policy->fields ||
-	    facts->managed_under == memo.generation)
+	    facts->managed_under == now.generation)
 		return;
-	read_ids(task, &memo.ids);
-	memo.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
-	if (!recall(facts, &memo, &memo.identity))
-		memo.identity = decide_anew(task, facts, policy, &memo.ids);
-	if (memo.identity == IDENTITY_UNDECIDED && !facts->image) {
+	read_ids(task, &ids);
+	now.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	if (!recall(facts, &now, &identity))
+		identity = decide_anew(task, facts, policy, &ids);
+	if (identity == IDENTITY_UNDECIDED && !facts->image) {
 		/* Nobody has asked about a child that does nothing. It runs
-		 * what its parent runs. */
+		 * what its parent runs, or ran: whose record says nothing of a
+		 * former image. To compare images would therefore only ever
+		 * let a child go that is kept from managed places now, until
+		 * it executes something. */
 		parent = facts_of(&facts->parent);
-		if (!parent || parent->managed_under != memo.generation)
+		if (!parent || parent->managed_under != now.generation)
 			return;
-		facts->managed_under = memo.generation;
-	} else if (memo.identity != IDENTITY_NONE) {
-		note_standing(facts, memo.identity, memo.generation);
+		facts->managed_under = now.generation;
+	} else if (identity != IDENTITY_NONE) {
+		note_standing(facts, identity, now.generation);
 	}
 }
 

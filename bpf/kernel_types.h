@@ -94,7 +94,9 @@ struct mm_struct {
 };
 
 struct user_namespace {
-	int level; /* 0: the initial one */
+	struct user_namespace *parent;
+	int level;    /* 0: the initial one */
+	kuid_t owner; /* who made it */
 };
 
 struct ns_common {

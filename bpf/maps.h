@@ -306,8 +306,8 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
 
-/* How much of `events` each user has caused lately: a word with a window of
- * time above and a number below, for all users whose uids end alike; and behind
+/* How much of `events` each user has caused lately (current_payer()): a word with
+ * a window of time above and a number below, for all whose uids end alike; behind
  * these the same of EVENT_UNSERVED alone. Written: share.h. */
 #define EVENT_SHARES 1024
 struct {

@@ -11,17 +11,25 @@ static __always_inline bool same_ids(const struct ids *left,
 	       left->egid == right->egid && left->gid == right->gid;
 }
 
+/* What a decision rests on beside the facts; of the ids only the address, as the
+ * stack that they are on is nearly full. */
+struct occasion {
+	__u32 generation;
+	__u64 cgroup_id;
+	const struct ids *ids;
+};
+
 /* Adding nothing is a barrier: neither of the two reads of `sequence` can swap
  * with what is read between them. */
 static __always_inline bool recall(struct process_facts *facts,
-				   const struct decision_memo *asked,
+				   const struct occasion *asked,
 				   __u32 *identity)
 {
 	struct decision_memo *memo = &facts->memo;
 	__u32 before = __sync_fetch_and_add(&memo->sequence, 0);
 	bool holds = memo->generation == asked->generation &&
 		     memo->cgroup_id == asked->cgroup_id &&
-		     same_ids(&memo->ids, &asked->ids);
+		     same_ids(&memo->ids, asked->ids);
 
 	*identity = memo->identity;
 	return holds && !(before & 1) &&
@@ -29,7 +37,7 @@ static __always_inline bool recall(struct process_facts *facts,
 }
 
 static __always_inline void keep(struct process_facts *facts,
-				 const struct decision_memo *decided)
+				 const struct occasion *decided, __u32 identity)
 {
 	struct decision_memo *memo = &facts->memo;
 	__u32 before = *(volatile __u32 *)&memo->sequence;
@@ -39,8 +47,8 @@ static __always_inline void keep(struct process_facts *facts,
 					before + 1) != before)
 		return; /* Another thread is at it. */
 	memo->generation = decided->generation;
-	memo->ids = decided->ids;
+	memo->ids = *decided->ids;
 	memo->cgroup_id = decided->cgroup_id;
-	memo->identity = decided->identity;
+	memo->identity = identity;
 	__sync_fetch_and_add(&memo->sequence, 1);
 }

@@ -7,8 +7,9 @@
 
 #define REFUSAL_WINDOW_NS 1000000000ULL
 
+/* - source: becomes many where there is no room for it alone. */
 static __always_inline struct refusal_tally *
-tally_of(const struct refusal_source *source)
+tally_of(struct refusal_source *source)
 {
 	static const struct refusal_tally none;
 	struct refusal_tally *tally;
@@ -19,9 +20,13 @@ tally_of(const struct refusal_source *source)
 		return tally;
 	bpf_map_update_elem(&refusal_tallies, source, &none, BPF_NOEXIST);
 	tally = bpf_map_lookup_elem(&refusal_tallies, source);
-	/* Without room, counted with everybody else's. */
-	return tally ? tally :
-		       bpf_map_lookup_elem(&crowded_refusals, &reason);
+	if (tally)
+		return tally;
+	*source = (struct refusal_source){
+		.reason = source->reason,
+		.crowded = 1,
+	};
+	return bpf_map_lookup_elem(&crowded_refusals, &reason);
 }
 
 /* Whether it is the first of its window. */

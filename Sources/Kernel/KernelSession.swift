@@ -18,7 +18,7 @@ package final class KernelSession: Sendable {
     package let events: AsyncStream<KernelEvent>
     package let notices: AsyncStream<KernelNotice>
 
-    private let cgroup: Cgroup
+    let cgroup: Cgroup
     private let attachment: Attachment
     private let selectors: SelectorMaps
     let table: ProcessTable
@@ -285,30 +285,6 @@ extension KernelSession {
             _ = try selectors.answer(image, holding: slots, generation: generation)
         }
     }
-
-    /// The processes that have opened connections as somebody, or undecided. Cheap: /proc is not read.
-    package func connected() -> [ProcessKey: KernelConnections] { table.connected() }
-
-    /// Whether the process runs now, recorded or not.
-    package func exists(_ process: ProcessKey) -> Bool { table.exists(process) }
-
-    /// The processes the kernel part has seen as an identity, as it last told. Cheap: /proc is not read.
-    package func identified() -> [ProcessKey: IdentityHandle] { table.identified() }
-
-    /// Whether the process still is this image. Cheap.
-    package func isRunning(_ image: ProcessImage) -> Bool { table.isRunning(image) }
-
-    /// Its task name as of exec, where it runs now. Cheap: /proc is not read.
-    package func name(of process: ProcessKey) -> String? { table.name(of: process) }
-
-    /// By which it runs now; nil where it has ended, or is not recorded. One read of /proc.
-    package func ids(of process: ProcessKey) -> ProcessIDs? { table.ids(of: process) }
-
-    /// Whether this is a process that runs now. Cheap.
-    package func isAlive(_ process: ProcessKey) -> Bool { table.isRecorded(process) }
-
-    /// Whether new sockets of the process are seen by the kernel part.
-    package func isInScope(pid: Int32) -> Bool { cgroup.contains(pid: pid) }
 }
 
 // MARK: Connections
@@ -362,7 +338,8 @@ extension KernelSession {
 extension KernelSession {
     package func statistics() -> KernelStatistics {
         var statistics = KernelStatistics(summing: counters.fileDescriptor)
-        statistics.eventsLost += undelivered.count.load(ordering: .relaxed)
+        statistics.eventsUndelivered = undelivered.count.load(ordering: .relaxed)
+        statistics.eventsLost += statistics.eventsUndelivered
         statistics.noticesLost += undeliveredNotices.count.load(ordering: .relaxed)
         return statistics
     }

@@ -9,6 +9,8 @@ import Synchronization
 import Testing
 import Workloads
 
+@testable import Kernel
+
 @Suite("Agent journal") struct AgentJournalTests {
     @Test func `a stranger whom a PERMISSIVE listener lets by makes two records of a thousand connections`()
         async throws
@@ -96,6 +98,23 @@ import Workloads
         }
         #expect(events.map { $0.count ?? 1 } == [1, 4])
         #expect(events.allSatisfy { $0.cause == "plain_text" })
+    }
+
+    @Test func `what the kernel part refused many is told as of many, and of one with its process`() async throws {
+        let events = try await Self.events { journal in
+            for userID in [1000, nil] as [UInt32?] {
+                let source = KernelRefusal.Source(userID: userID, reason: .directDial, identity: .none)
+                let refusal = KernelRefusal(
+                    process: ProcessKey(pid: 7, startTime: 7),
+                    destination: try #require(InternetEndpoint(parsing: "127.0.0.1:15001")),
+                    source: source, count: 76)
+                journal.record(refusal, source, count: 76)
+            }
+        }
+        #expect(events.map(\.process?.pid) == [7, nil])
+        #expect(events.map(\.count) == [76, 76])
+        #expect(events.map { $0.reason?.contains("15001") } == [true, false])
+        #expect(events.map { $0.reason?.contains("many users") } == [false, true])
     }
 
     private static func inbound(from client: String) throws -> JournalEntry {

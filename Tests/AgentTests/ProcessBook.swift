@@ -17,6 +17,7 @@ final class ProcessBook: ProcessRecords {
         /// In the midst of an exec: of one that exists.
         var looksWithoutRecord = 0
         var executesAtEachLook = false
+        var payer: UInt32?
     }
 
     private let state = Mutex(State())
@@ -77,6 +78,11 @@ final class ProcessBook: ProcessRecords {
     }
 
     func isAlive(_ process: ProcessKey) -> Bool { state.withLock { $0.records[process.pid]?.facts.key == process } }
+
+    /// Of all processes.
+    func pay(_ user: UInt32?) { state.withLock { $0.payer = user } }
+
+    func payer(of process: ProcessKey) -> UInt32? { state.withLock { $0.payer } }
 
     func exists(_ process: ProcessKey) -> Bool { isAlive(process) }
 

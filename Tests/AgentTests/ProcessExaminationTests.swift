@@ -12,7 +12,7 @@ import Workloads
     init() throws {
         script = try RunningScript(["x.py"], files: ["x.py": RunningScript.waiting])
         examination = ProcessExamination(
-            facts: script.facts, hasher: FileHasher(), interpreters: KnownInterpreters())
+            facts: script.facts, payer: 0, hasher: FileHasher(), interpreters: KnownInterpreters())
     }
 
     private func found(_ opened: ProcessExamination.Opened) async -> KnownImages {

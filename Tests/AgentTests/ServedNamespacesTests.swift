@@ -90,6 +90,29 @@ import Workloads
         #expect(placement.count == 4)
     }
 
+    @Test func `one that cannot be served is told of once, however often it is needed, and again when that is new`()
+        async throws
+    {
+        let lines = Lines()
+        let networks = try ServedNamespaces(
+            placement: placement, shares: NamespaceShares(),
+            logger: Logger(label: "test") { _ in LineLogHandler(lines: lines) }
+        ) {}
+        let one = try await Resident(.ofUser(Self.user)), other = try await Resident(.ofUser(Self.user))
+        placement.isRefused(true)
+        for _ in 0..<10 { for resident in [one, other] { await networks.needed(by: resident.process) } }
+        #expect(lines.errors == 2)
+        #expect(placement.count == 20, "it is tried each time all the same")
+        placement.isRefused(false)
+        await networks.needed(by: one.process)
+        #expect(placement.placed == [one.cookie])
+        one.end()
+        await networks.giveUpEmptyOnes()
+        placement.isRefused(true)
+        await networks.needed(by: other.process)
+        #expect(lines.errors == 2)
+    }
+
     @Test func `what a former agent served beyond a share is taken out again`() async throws {
         let crowd = try await (0..<3).asyncMap { _ in try await Resident(.ofUser(Self.user)) }
         placement.adopt(crowd)
@@ -102,6 +125,7 @@ import Workloads
 private final class Placement: ProxyPlacement {
     private let state = Mutex<(placed: Set<UInt64>, residents: [ProcessKey])>(([], []))
     private let puts = Atomic(0)
+    private let refuses = Atomic(false)
 
     /// How often it was put anywhere.
     var count: Int { puts.load(ordering: .relaxed) }
@@ -112,8 +136,12 @@ private final class Placement: ProxyPlacement {
         state.withLock { $0 = (Set(residents.map(\.cookie)), residents.map(\.process)) }
     }
 
+    /// As where somebody holds the proxy's port there.
+    func isRefused(_ refuses: Bool) { self.refuses.store(refuses, ordering: .relaxed) }
+
     func put(into namespace: NetworkNamespace, own: NetworkNamespace) throws {
         puts.add(1, ordering: .relaxed)
+        if refuses.load(ordering: .relaxed) { throw POSIXError(.EADDRINUSE) }
         state.withLock { _ = $0.placed.insert(namespace.cookie) }
     }
 
@@ -122,10 +150,29 @@ private final class Placement: ProxyPlacement {
     func connectionCount(in cookie: UInt64) -> Int { 0 }
     func isAlive(_ process: ProcessKey) -> Bool { kill(process.pid, 0) == 0 }
 
-    func userID(of process: ProcessKey) -> UInt32? {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: "/proc/\(process.pid)")
-        return (attributes?[.ownerAccountID] as? NSNumber)?.uint32Value
+    func payer(of process: ProcessKey) -> UInt32? { UserNamespace.payer(ofPID: process.pid) }
+}
+
+/// How many lines of errors there were.
+private final class Lines: Sendable {
+    private let count = Atomic(0)
+
+    var errors: Int { count.load(ordering: .relaxed) }
+
+    func add() { count.add(1, ordering: .relaxed) }
+}
+
+private struct LineLogHandler: LogHandler {
+    let lines: Lines
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
     }
+
+    func log(event: LogEvent) { if event.level == .error { lines.add() } }
 }
 
 /// A process in a network namespace of its own.

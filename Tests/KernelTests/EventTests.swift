@@ -149,7 +149,9 @@ extension KernelSessionTests {
             #expect(others + lost == 2 * rounds)
         }
 
-        @Test func `with more sources than there is room for all are counted, some of them together`() throws {
+        @Test func `with more sources than there is room for all are counted, some of them together`() async throws {
+            var noticed: AsyncStream<KernelNotice>?
+            var counted: [KernelRefusal.Source: UInt64] = [:]
             try Room.with { room in
                 let root = try room.start("root.py", userID: 0)
                 let sources = 1100
@@ -158,11 +160,70 @@ extension KernelSessionTests {
                 let counts = room.kernel.refusalCounts()
                 #expect(counts.values.reduce(0, +) == UInt64(sources))
                 #expect(counts.count <= 1024 + KernelRefusal.Reason.allCases.count)
-                #expect(counts.contains { $0.key.userID == nil })
+                let many = KernelRefusal.Source(userID: nil, reason: .directDial, identity: .none)
+                #expect(counts.values.count { $0 == 1 } == counts.count - 1)
+                #expect(counts[many] == UInt64(sources + 1 - counts.count))
+                counted = counts
+                noticed = room.kernel.notices
                 try room.kernel.forgetRefusals(of: counts.keys)
                 #expect(room.kernel.refusalCounts().allSatisfy { $0.key.userID == nil })
             }
+            // Of many: once, and as such. None of them is told as if it were counted alone.
+            var told: [KernelRefusal.Source: UInt64] = [:]
+            for await notice in try #require(noticed) {
+                if case .refused(let refusal) = notice { told[refusal.source] = refusal.count }
+            }
+            #expect(told.keys.contains { $0.userID == nil })
+            #expect(told.allSatisfy { counted[$0.key].map { $0 >= 1 } ?? false })
+            #expect(told.values.reduce(0, +) <= counted.values.reduce(0, +))
         }
+
+        /// The agent looks at all others not at all, however long that goes on.
+        @Test func `of whom something was not told is known, and is nobody else`() throws {
+            try Room.with { room in
+                try room.install(Selector(userIDs: [1001, 1002]))
+                let server = try room.start("server.py"), flooder = try room.start("flooder.py", userID: 1002)
+                for workload in [server, flooder] { #expect(try room.dial(workload).isRedirected) }
+                let begin = KernelMoment.now
+                #expect(room.kernel.untold(since: begin).isEmpty)
+                var rounds = 0
+                while room.kernel.statistics().eventsLost == 0, rounds < 100 {
+                    #expect(try flooder.run("listen_often 127.0.0.1 9500 5000") == "done")
+                    rounds += 1
+                }
+                _ = try room.openListeners(of: server, at: 9000..<9010)
+                let key = try #require(room.kernel.facts(of: flooder.pid)?.key)
+                #expect(room.kernel.untold(since: begin) == [key: .throughProxy])
+                #expect(room.kernel.untold(since: begin.later(seconds: 4)).isEmpty)
+                #expect(room.kernel.connected().count == 2)
+                // Another program is another matter, but what it opened is not.
+                try flooder.become("become /usr/bin/python3 python3 flooder.py")
+                #expect(room.kernel.connected()[key] == .throughProxy)
+            }
+        }
+
+        @Test func `of whom something was not told is known before it is known who he is`() throws {
+            try Room.with { room in
+                try room.install(
+                    Selector(conditions: [
+                        .userID: Condition(anyOf: [.number(0)]), .binaryHash: Condition(anyOf: [.text("00")]),
+                    ]))
+                let begin = KernelMoment.now
+                let (workload, _) = try room.startElsewhere("agent.py")
+                let key = try #require(room.kernel.facts(of: workload.pid)?.key)
+                let dials = "dial_often \(Room.managedIPv4) \(Room.managedPort) 20000"
+                #expect(try workload.run(dials) == "EHOSTUNREACH 20000")
+                #expect(room.kernel.identified()[key] == nil)
+                #expect(room.kernel.untold(since: begin) == [key: []])
+                #expect(room.kernel.untoldPerhaps()[key] == [])
+            }
+        }
+    }
+}
+
+extension KernelMoment {
+    fileprivate func later(seconds: UInt64) -> KernelMoment {
+        KernelMoment(nanoseconds: nanoseconds + seconds * 1_000_000_000)
     }
 }
 

@@ -202,6 +202,31 @@ extension KernelSessionTests {
             }
         }
 
+        /// Its number is given to the next one; an answer left behind would be taken for one that was given for that.
+        @Test func `an answer that came with a policy that was refused does not hold for the next one`() throws {
+            try Room.with(ownObject: true) { room in
+                let generation = try room.install(hashed)
+                let looked = try (0..<8).map { _ in try room.start("agent.py") }
+                for workload in looked {
+                    #expect(try room.kernel.answer(room.image(of: workload), holding: [0], generation: generation))
+                }
+                let filled = try room.fillAnswers()
+                // There is room for answers of those that have one, and for no other.
+                let late = try room.start("agent.py")
+                let images = try (looked + [late]).map(room.image)
+                let program = SelectorProgram(slots: [.init(selector: hashed, workloadID: "weather-agent")])
+                #expect(throws: KernelError.self) {
+                    try room.kernel.install(
+                        program, handles: ["weather-agent": Room.identity],
+                        known: Dictionary(uniqueKeysWithValues: images.map { ($0, [0]) }))
+                }
+                for workload in looked { #expect(try room.identity(workload) == Room.identity) }
+                try filled.empty()
+                #expect(try room.install(hashed) != generation)
+                for workload in looked { #expect(try room.identity(workload) == .undecided) }
+            }
+        }
+
         @Test func `a connection that is not redirected is nobody's matter, answered or not`() throws {
             try Room.with { room in
                 try room.install(hashed)

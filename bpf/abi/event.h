@@ -54,7 +54,8 @@ struct refusal_source {
 	abi_u32 uid; /* the real one, in the initial user namespace */
 	abi_u32 reason; /* enum refusal */
 	abi_u32 identity;
-	abi_u32 reserved;
+	abi_u32 crowded; /* 1: no source but many, which found no room each and
+			  * are counted by the reason alone; never a key */
 };
 _Static_assert(sizeof(struct refusal_source) == 16, "refusal_source is ABI");
 

@@ -86,6 +86,13 @@ struct folder_place {
 };
 _Static_assert(sizeof(struct folder_place) == 16, "folder_place is ABI");
 
+/* Somewhat more than seconds since boot, of which no two looks of the agent are
+ * further apart; never 0. */
+static inline abi_u32 untold_time(abi_u64 monotonic_ns)
+{
+	return (abi_u32)(monotonic_ns >> 30) + 1;
+}
+
 /* What the kernel saw at the last exec; a forked child has its parent's. */
 struct process_facts {
 	struct process_key key;
@@ -104,7 +111,9 @@ struct process_facts {
 				    * was a workload, since its exec; 0: none,
 				    * or no longer, by its own doing */
 	abi_u32 connected;         /* CONNECTED_..., by whatever it executed */
-	abi_u32 reserved;
+	abi_u32 untold;            /* when user space was last not told what it
+				    * had to know of it: untold_time(); 0: it
+				    * was told all */
 	struct decision_memo memo;
 	abi_u64 executable_device; /* major << 20 | minor */
 	abi_u64 executable_inode;

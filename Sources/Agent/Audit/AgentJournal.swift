@@ -159,16 +159,21 @@ package final class AgentJournal: ConnectionJournal {
         refusals.note(noted)
     }
 
+    private static let ofMany =
+        " (many users and workloads together: no more are counted apart; the processes are in `explain` while they run)"
+
     /// - Parameters:
     ///   - refusal: the last one that is known of those.
     ///   - count: how many the record stands for.
     package func record(_ refusal: KernelRefusal?, _ source: KernelRefusal.Source, count: Int) {
-        let place = refusal.map { " (\($0.destination))" } ?? ""
+        // Of many, one of them is nobody to name.
+        let sample = source.userID == nil ? nil : refusal
+        let place = source.userID == nil ? Self.ofMany : sample.map { " (\($0.destination))" } ?? ""
         let cause = RefusalCause(source.reason)
         refusals.count(cause, count)
         forwarder.record(
             AgentAuditEvent(
-                time: Date(), type: .kernelRefused, process: refusal.flatMap { evidence($0.process) },
+                time: Date(), type: .kernelRefused, process: sample.flatMap { evidence($0.process) },
                 decision: .refused, cause: cause.rawValue,
                 reason: "\(source.reason)\(place)", count: count > 1 ? count : nil,
             ),

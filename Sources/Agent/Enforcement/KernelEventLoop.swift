@@ -98,27 +98,39 @@ struct KernelEventLoop: Sendable {
         }
     }
 
-    /// Whatever was not told is in the kernel part's tables; so are listeners of nobody, which are not told one by one.
+    /// Whatever was not told is in the kernel part's tables; so are listeners of nobody, which are not told one by one. Those alone
+    /// are looked at of whom something was not told: somebody whose share of news is used up makes no work but about himself.
     private func watchLosses() async {
-        var known = kernel.statistics()
+        var known = kernel.statistics(), looked = KernelMoment.now
+        // What was lost while no agent was there to hear it.
+        await lookAgain(at: kernel.untoldPerhaps())
         while (try? await Task.sleep(for: Limits.Updates.ofListenersRead)) != nil {
-            let now = kernel.statistics()
-            defer { known = now }
+            let moment = KernelMoment.now, now = kernel.statistics()
+            defer { (known, looked) = (now, moment) }
             guard now.eventsLost > known.eventsLost else {
                 if now.listenersOfNobody > known.listenersOfNobody { listenersChanged() }
                 continue
             }
             listenersChanged()
-            for (process, connections) in kernel.connected() {
-                changes.note(process, on: .unseen, hasDirect: connections.contains(.direct))
-            }
-            await networks.lookAgain(at: Set(kernel.identified().keys).union(kernel.listeners().map(\.process)))
+            let isKnownOfWhom = now.eventsUndelivered == known.eventsUndelivered
+            await lookAgain(at: isKnownOfWhom ? kernel.untold(since: looked) : kernel.untoldPerhaps())
         }
     }
 
     /// Nothing is to be found out of one that has ended.
     private func wait(_ process: ProcessKey, in queue: UserQueue<ProcessKey>) {
-        if let user = kernel.ids(of: process)?.realUserID { queue.add(process, of: user) }
+        if let payer = kernel.payer(of: process) { queue.add(process, of: payer) }
+    }
+
+    private func lookAgain(at processes: [ProcessKey: KernelConnections]) async {
+        for (process, connections) in processes {
+            if !connections.isEmpty {
+                changes.note(process, on: .unseen, hasDirect: connections.contains(.direct))
+            }
+            // It may wait to be found out; where it does not, asking costs nothing.
+            wait(process, in: openings)
+        }
+        await networks.lookAgain(at: processes.keys)
     }
 
     /// Before its first connection, mostly: the kernel part asks at exec.

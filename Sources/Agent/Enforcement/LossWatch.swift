@@ -52,8 +52,8 @@ package struct LossWatch: Sendable {
         case "flowsLost":
             "the kernel had no memory for records of redirected connections, which the proxy refuses; free memory, then retry"
         default:
-            "the kernel part had more to tell than the agent read in time, or than is told of one user: it reads everything anew each "
-                + "second; look who opens and closes listeners without end, or give the agent more CPU"
+            "the kernel part had more to tell than the agent read in time, or than is told of one user: it reads the tables anew each "
+                + "second, and looks at the processes that this was about; look who opens and closes listeners without end, or give the agent more CPU"
         }
     }
 }

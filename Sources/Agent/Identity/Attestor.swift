@@ -13,6 +13,8 @@ package protocol ProcessRecords: Sendable {
     func programs() -> Set<ProcessImage>
     /// Cheap.
     func isAlive(_ process: ProcessKey) -> Bool
+    /// Whose share is burdened with what is done for it; nil where it has ended.
+    func payer(of process: ProcessKey) -> UInt32?
     /// Whether it runs now, recorded or not.
     func exists(_ process: ProcessKey) -> Bool
     func install(
@@ -133,14 +135,14 @@ package actor Attestor {
         let program = execution.program
         let keys = known.missing(asked.keys(for: facts), of: image, running: program, again: false)
             .intersection(ProcessExamination.files)
-        guard !keys.isEmpty, running[image] == nil, opened.hasRoom(for: facts.realUserID, kernel.isAlive) else {
-            return
-        }
-        let files = await examination(of: facts, execution).open(keys)
+        guard !keys.isEmpty, running[image] == nil else { return }
+        let examination = examination(of: facts, execution)
+        guard opened.hasRoom(for: examination.payer, kernel.isAlive) else { return }
+        let files = await examination.open(keys)
         guard kernel.record(of: process.pid)?.image == image, running[image] == nil,
             !known.missing(keys, of: image, running: program, again: false).isEmpty
         else { return }
-        opened.add(files, keys, of: program, for: facts.realUserID)
+        opened.add(files, keys, of: program, for: examination.payer)
     }
 
     /// What is known already of the files that an image runs, and will not be otherwise.
@@ -224,7 +226,8 @@ package actor Attestor {
 
     private func examination(of facts: ProcessFacts, _ execution: Execution) -> ProcessExamination {
         ProcessExamination(
-            facts: facts, surroundings: execution.surroundings, hasher: hasher, interpreters: interpreters
+            facts: facts, surroundings: execution.surroundings, payer: kernel.payer(of: facts.key) ?? facts.realUserID,
+            hasher: hasher, interpreters: interpreters
         ) { [kernel] in kernel.isAlive(facts.key) }
     }
 

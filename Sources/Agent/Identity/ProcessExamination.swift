@@ -20,6 +20,8 @@ struct ProcessExamination: Sendable {
     let facts: ProcessFacts
     /// Of the exec by which it runs what it runs; nil: nothing is known of them.
     var surroundings: Execution.Surroundings?
+    /// In whose share of threads and of reading it is.
+    let payer: UInt32
     let hasher: FileHasher
     let interpreters: KnownInterpreters
     /// Asked before each read of a file: whether the process is still there.
@@ -43,7 +45,7 @@ struct ProcessExamination: Sendable {
     func open(_ keys: Set<SelectorKey>) async -> Opened {
         guard !keys.isDisjoint(with: Self.files) else { return Opened() }
         do {
-            return try await Self.threads.run(for: facts.realUserID) { openNow(keys) }
+            return try await Self.threads.run(for: payer) { openNow(keys) }
         } catch {
             return Opened(refusal: "\(error)")
         }
@@ -103,7 +105,7 @@ struct ProcessExamination: Sendable {
     }
 
     private func hash(_ file: Result<OpenFile, FileError>) async -> Finding {
-        do { return .text(try await hasher.hash(of: file.get(), for: facts.realUserID, while: isWanted)) } catch let
+        do { return .text(try await hasher.hash(of: file.get(), for: payer, while: isWanted)) } catch let
             error as FileError
         {
             return .unknown("\(error)", isLasting: error.isLasting)

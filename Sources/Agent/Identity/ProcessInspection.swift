@@ -52,7 +52,9 @@ package struct ProcessInspection: Sendable {
         let known = await attestor.files(of: record.image)
         let keys = ProcessExamination.files.subtracting(known.keys)
         let examination = ProcessExamination(
-            facts: record.facts, surroundings: execution.surroundings, hasher: hasher, interpreters: interpreters
+            facts: record.facts, surroundings: execution.surroundings,
+            payer: kernel.payer(of: record.facts.key) ?? record.facts.realUserID, hasher: hasher,
+            interpreters: interpreters
         ) { [kernel] in kernel.isRunning(record.image) }
         let opened = await examination.open(keys)
         // What was opened belongs to the image that was asked about only if the process is that image still.

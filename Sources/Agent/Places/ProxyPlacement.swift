@@ -16,8 +16,8 @@ package protocol ProxyPlacement: Sendable {
     func forgetEnded() throws
     func connectionCount(in cookie: UInt64) -> Int
     func isAlive(_ process: ProcessKey) -> Bool
-    /// The real one, of now; nil where it has ended.
-    func userID(of process: ProcessKey) -> UInt32?
+    /// Whose share it burdens, see ``UserNamespace/payer(ofPID:)``; nil where it has ended.
+    func payer(of process: ProcessKey) -> UInt32?
 }
 
 /// The kernel part, which leads connections there, and the proxy, which listens there.
@@ -64,7 +64,7 @@ package struct KernelPlacement: ProxyPlacement {
 
     package func isAlive(_ process: ProcessKey) -> Bool { kernel.isAlive(process) }
 
-    package func userID(of process: ProcessKey) -> UInt32? { kernel.ids(of: process)?.realUserID }
+    package func payer(of process: ProcessKey) -> UInt32? { kernel.payer(of: process) }
 }
 
 /// A network namespace as the proxy wants it.

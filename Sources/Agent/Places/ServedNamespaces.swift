@@ -29,6 +29,8 @@ package actor ServedNamespaces {
     /// Of those that could not be served ahead of need: not tried again before somebody asks.
     private var unready: Set<UInt64> = []
     private var shares: NamespaceShares
+    /// Cookies of those that could not be served: each is told of once, until it is served.
+    private var toldUnserved: Set<UInt64> = []
 
     /// - Parameter changed: called when listeners may be reachable that were not.
     package init(
@@ -83,7 +85,7 @@ package actor ServedNamespaces {
 
     /// A cheap guess, by who it runs as: no namespace is opened for it.
     private func isBeyondShare(_ process: ProcessKey) -> Bool {
-        placement.userID(of: process).map { $0 != 0 && shares.isUsedUp(by: $0) } ?? true
+        placement.payer(of: process).map { $0 != 0 && shares.isUsedUp(by: $0) } ?? true
     }
 
     /// These have a name now, and no others.
@@ -123,18 +125,19 @@ package actor ServedNamespaces {
                 throw error
             }
             others[cookie] = Served(namespace: namespace, residents: residents, holder: holder)
+            toldUnserved.remove(cookie)
             logger.info("network namespace served", metadata: ["netns_cookie": "\(cookie)"])
             changed()
         } catch {
-            logger.error("network namespace not served, connections in it are refused: \(error)")
+            tellUnserved(cookie, error)
         }
     }
 
-    /// Who made it, where that was nobody but a user: what runs in a user namespace may run by any of its ids. Else who needed it
-    /// first. Nobody's share is burdened with what root made a name for, or runs.
+    /// Who made it, where that was nobody but a user: what runs in a user namespace may run by any of its ids. Else who pays for the
+    /// process that needed it first. Nobody's share is burdened with what root made a name for, or runs.
     private func holder(of namespace: NetworkNamespace, neededBy process: ProcessKey?) throws -> UInt32? {
         guard let process, !named.contains(namespace.inode) else { return nil }
-        guard let user = try namespace.makerOfItsUserNamespace() ?? placement.userID(of: process) else {
+        guard let user = try namespace.makerOfItsUserNamespace() ?? placement.payer(of: process) else {
             // Fail closed: whoever is there besides is told of when it dials.
             throw AgentError.nobodyToCount(process)
         }
@@ -147,6 +150,17 @@ package actor ServedNamespaces {
         shares.giveBack(holder)
         _ = shares.take(for: nil)
         others[cookie]?.holder = nil
+    }
+
+    /// It is tried at each connection there, and whoever holds the proxy's port in a namespace of his own makes as many as he likes.
+    private func tellUnserved(_ cookie: UInt64, _ error: any Error) {
+        if toldUnserved.count >= Limits.Namespaces.inAll { toldUnserved = [] }
+        guard toldUnserved.insert(cookie).inserted else { return }
+        logger.error(
+            """
+            network namespace not served, connections in it are refused until it is; told once, tried at each of them: \(error)
+            """,
+            metadata: ["netns_cookie": "\(cookie)"])
     }
 
     private func refuse(_ holder: UInt32?) {

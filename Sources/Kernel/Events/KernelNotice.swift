@@ -55,12 +55,14 @@ extension KernelRefusal {
 extension KernelRefusal.Source {
     init?(_ source: refusal_source) {
         guard let reason = KernelRefusal.Reason(rawValue: source.reason) else { return nil }
-        self.init(userID: source.uid, reason: reason, identity: IdentityHandle(rawValue: source.identity))
+        self.init(
+            userID: source.crowded == 0 ? source.uid : nil, reason: reason,
+            identity: IdentityHandle(rawValue: source.identity))
     }
 
     /// nil where it stands for many.
     var abi: refusal_source? {
-        userID.map { refusal_source(uid: $0, reason: reason.rawValue, identity: identity.rawValue, reserved: 0) }
+        userID.map { refusal_source(uid: $0, reason: reason.rawValue, identity: identity.rawValue, crowded: 0) }
     }
 }
 

@@ -10,6 +10,8 @@ package struct KernelStatistics: Sendable, Equatable {
     package var refusals: UInt64 = 0
     /// Of ``KernelSession/events``: the ring was full, nobody read them fast enough, or a user caused more of them than is told.
     package var eventsLost: UInt64 = 0
+    /// Of these: told by the kernel part, and dropped as too much waited to be read; whom they were about is not known.
+    package var eventsUndelivered: UInt64 = 0
     /// Of ``KernelSession/notices``.
     package var noticesLost: UInt64 = 0
     /// Connections of managed processes to where nobody is known to be managed, handed to the proxy to ask.

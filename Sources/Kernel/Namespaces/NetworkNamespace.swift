@@ -56,26 +56,15 @@ package final class NetworkNamespace: Sendable {
 
     /// False: somebody without rights may have made it, and given it any address.
     package func belongsToInitialUserNamespace() throws(KernelError) -> Bool {
-        try Self.isInitial(userNamespace())
+        try UserNamespace.isInitial(userNamespace())
     }
 
     /// Who made the user namespace that this one lies in, the outermost one where it lies in several: by a uid of the host, whatever
     /// ids are used inside.
     ///
-    /// - Returns: nil where it lies in none but the initial one.
+    /// - Returns: nil where it lies in none but the initial one and those that root made.
     package func makerOfItsUserNamespace() throws(KernelError) -> UInt32? {
-        var outermost = try userNamespace()
-        guard try !Self.isInitial(outermost) else { return nil }
-        while true {
-            let parent = OwnedDescriptor(ioctl(outermost.number, Self.getParent, CInt(0)))
-            // None to be seen: that is where we are ourselves.
-            guard parent.number >= 0 || errno == EPERM else { throw .namespaceRefused(errno: errno) }
-            guard parent.number >= 0, try !Self.isInitial(parent) else { break }
-            outermost = parent
-        }
-        var user = uid_t.max
-        guard ioctl(outermost.number, Self.getOwner, &user) == 0 else { throw .namespaceRefused(errno: errno) }
-        return user
+        try UserNamespace.maker(outermostFrom: userNamespace()).userID
     }
 
     private func userNamespace() throws(KernelError) -> OwnedDescriptor {
@@ -84,18 +73,8 @@ package final class NetworkNamespace: Sendable {
         return OwnedDescriptor(number)
     }
 
-    private static func isInitial(_ userNamespace: OwnedDescriptor) throws(KernelError) -> Bool {
-        var status = stat()
-        guard fstat(userNamespace.number, &status) == 0 else { throw .namespaceRefused(errno: errno) }
-        return UInt64(status.st_ino) == initialUserNamespace
-    }
-
-    /// NS_GET_USERNS, NS_GET_PARENT, NS_GET_OWNER_UID, ioctl_ns(2).
+    /// NS_GET_USERNS, ioctl_ns(2).
     private static let getUserNamespace: UInt = 0xb701
-    private static let getParent: UInt = 0xb702
-    private static let getOwner: UInt = 0xb704
-    /// PROC_USER_INIT_INO: of the namespace that every machine begins with.
-    private static let initialUserNamespace: UInt64 = 0xefff_fffd
 
     /// A TCP socket that belongs to it, non-blocking and closed on exec. The caller owns it.
     ///

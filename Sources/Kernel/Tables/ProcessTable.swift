@@ -47,8 +47,20 @@ struct ProcessTable: Sendable {
     }
 
     func connected() -> [ProcessKey: KernelConnections] {
+        connections { $0.connected != 0 }
+    }
+
+    func untold(since moment: KernelMoment) -> [ProcessKey: KernelConnections] {
+        connections { $0.untold != 0 && $0.untold >= moment.untoldTime }
+    }
+
+    func untoldPerhaps() -> [ProcessKey: KernelConnections] {
+        connections { $0.connected != 0 || $0.asked != 0 || $0.identified != IdentityHandle.none.rawValue }
+    }
+
+    private func connections(where isWanted: (process_facts) -> Bool) -> [ProcessKey: KernelConnections] {
         records.keys.reduce(into: [:]) { found, pid in
-            guard let record = records[pid], record.connected != 0 else { return }
+            guard let record = records[pid], isWanted(record) else { return }
             found[ProcessKey(record.key)] = KernelConnections(rawValue: record.connected)
         }
     }
@@ -61,6 +73,10 @@ struct ProcessTable: Sendable {
     func ids(of process: ProcessKey) -> ProcessIDs? {
         // Recorded still afterwards: its pid was nobody else's when they were read.
         ProcessIDs(ofProcess: process.pid).flatMap { isRecorded(process) ? $0 : nil }
+    }
+
+    func payer(of process: ProcessKey) -> UInt32? {
+        UserNamespace.payer(ofPID: process.pid).flatMap { isRecorded(process) ? $0 : nil }
     }
 
     func name(of process: ProcessKey) -> String? {

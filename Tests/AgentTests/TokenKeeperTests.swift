@@ -60,6 +60,34 @@ struct TokenKeeperTests {
         #expect(try await soon.token(for: resource, svid: svid).value == "token-2")
     }
 
+    @Test func `a no is the caller's to know whatever is held; that nobody answers is not, while the held one lasts`()
+        async throws
+    {
+        let time = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+        let keeper = TokenKeeper(at: { time.withLock { $0 } }) { [issuer] _ in issuer }
+        let (svid, resource) = (try Self.svid(), try Self.resource(["read"]))
+        let held = try await keeper.token(for: resource, svid: svid)
+        // Three quarters of its life are over, and it is due.
+        time.withLock { $0 += 500 }
+        issuer.fail(.unreachable(address: "control-plane", reason: "away"))
+        #expect(try await keeper.token(for: resource, svid: svid).value == held.value)
+        issuer.fail(.problem(Problem(error: "access_denied", message: "not allowed")))
+        let refusal = await #expect(throws: Refusal.self) { try await keeper.token(for: resource, svid: svid) }
+        #expect(refusal?.status == 403 && refusal?.error == "access_denied")
+        issuer.fail(.unreachable(address: "control-plane", reason: "away"))
+        time.withLock { $0 += 100 }
+        await #expect(throws: AgentError.self) { try await keeper.token(for: resource, svid: svid) }
+        #expect(issuer.asked.count == 4)
+    }
+
+    @Test func `a token for what is not declared any more is forgotten`() async throws {
+        let svid = try Self.svid()
+        _ = try await keeper.token(for: Self.resource(["read"]), svid: svid)
+        await keeper.retain([])
+        _ = try await keeper.token(for: Self.resource(["read"]), svid: svid)
+        #expect(issuer.asked == ["read", "read"])
+    }
+
     private static func resource(_ scopes: [String]) throws -> ProtectedResource {
         ProtectedResource(
             name: "forecast", resource: try ResourceURL(checking: "http://10.0.0.2:8000/mcp"),
@@ -85,9 +113,16 @@ struct TokenKeeperTests {
 /// Gives another token each time, and remembers for what scopes.
 private final class CountingIssuer: TokenIssuer {
     private let scopes = Mutex<[String]>([])
-    private let wait = Mutex<Int?>(nil)
+    private let failure = Mutex<ControlPlaneError?>(nil)
 
-    func refuse(retryAfter seconds: Int?) { wait.withLock { $0 = seconds } }
+    func refuse(retryAfter seconds: Int?) {
+        fail(
+            seconds.map {
+                .problem(Problem(error: "temporarily_unavailable", message: "wait", retryAfter: $0))
+            })
+    }
+
+    func fail(_ error: ControlPlaneError?) { failure.withLock { $0 = error } }
 
     var asked: [String] { scopes.withLock { $0 } }
 
@@ -100,9 +135,7 @@ private final class CountingIssuer: TokenIssuer {
             scopes.append(scope)
             return scopes.count
         }
-        if let seconds = wait.withLock({ $0 }) {
-            throw .problem(Problem(error: "temporarily_unavailable", message: "wait", retryAfter: seconds))
-        }
+        if let failure = failure.withLock({ $0 }) { throw failure }
         return OAuthToken(accessToken: "token-\(number)", expiresIn: 600, scope: scope)
     }
 }

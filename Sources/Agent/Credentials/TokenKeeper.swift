@@ -1,5 +1,5 @@
 package import ControlPlaneAPI
-import Foundation
+package import Foundation
 import Gateway
 import Limits
 package import Proxy
@@ -26,18 +26,23 @@ package actor TokenKeeper: TokenSource {
     }
 
     private let issuer: @Sendable (X509SVID) async throws -> any TokenIssuer
+    private let now: @Sendable () -> Date
     private var tokens: [Key: (token: AccessToken, refreshAt: Date)] = [:]
     private var requests: [Key: Task<AccessToken, any Error>] = [:]
     private var registered: Set<SPIFFEID> = []
     private var waits = ToldWaits()
 
-    package init(issuer: @escaping @Sendable (X509SVID) async throws -> any TokenIssuer) {
+    package init(
+        at now: @escaping @Sendable () -> Date = { Date() },
+        issuer: @escaping @Sendable (X509SVID) async throws -> any TokenIssuer,
+    ) {
+        self.now = now
         self.issuer = issuer
     }
 
     package func token(for resource: ProtectedResource, svid: X509SVID) async throws -> AccessToken {
         let key = Key(thumbprint: svid.thumbprint, resource: resource.resource, scopes: resource.scopes)
-        let now = Date()
+        let now = self.now()
         if let held = tokens[key], held.refreshAt > now { return held.token }
         do {
             try waits.check(svid.id, at: .now)
@@ -103,14 +108,14 @@ package actor TokenKeeper: TokenSource {
             if registered.count >= Limits.Identities.svids { registered = [] }
             registered.insert(svid.id)
         }
-        let asked = Date()
+        let asked = now()
         let answer = try await token(for: resource, svid: svid, by: client)
         let lifetime = TimeInterval(answer.expiresIn)
         let token = AccessToken(
             value: answer.accessToken, id: Self.tokenID(of: answer.accessToken),
             expiresAt: asked.addingTimeInterval(lifetime),
         )
-        let now = Date()
+        let now = self.now()
         tokens = tokens.filter { $0.value.token.expiresAt > now }
         tokens[key] = (token, asked.addingTimeInterval(lifetime * 0.75))
         return token

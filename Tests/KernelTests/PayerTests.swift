@@ -65,7 +65,9 @@ extension KernelSessionTests {
             var count = 0
             for await _ in try #require(told) { count += 1 }
             #expect(count <= longest * 1024, "\(count) events in \(longest) tenths of a second")
-            #expect(count + Int(lost) == 2 * users * each)
+            // Where there is BPF LSM each change of ids is told of as well.
+            let listeners = 2 * users * each
+            #expect((listeners...listeners + users + 1).contains(count + Int(lost)))
         }
     }
 }

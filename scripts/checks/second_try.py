@@ -19,9 +19,9 @@ LATEST = 4_200
 
 
 def test_filter(case):
-    """For Swift Testing: an expression that matches the test by its suite and name."""
+    """For Swift Testing: an expression that matches the test by its suite and name. A suite within a suite stands behind a slash."""
     suite = case.get("classname").split(".")[-1]
-    return rf"\.{re.escape(suite)}/{re.escape(case.get('name'))}"
+    return rf"[./]{re.escape(suite)}/{re.escape(case.get('name'))}"
 
 
 def node(case):

@@ -93,7 +93,7 @@ struct ProcessExamination: Sendable {
     /// which of them the interpreter has opened cannot be told.
     private func doubt(about script: FoundScript) async -> Finding? {
         do {
-            let now = try await Self.threads.run(for: facts.realUserID) {
+            let now = try await Self.threads.run(for: payer) {
                 Result { () throws(ScriptDoubt) in try script.again() }
             }.get().file.version()
             let before = try script.found.file.version()

@@ -110,7 +110,9 @@ extension KernelSessionTests {
                     try room.expect(.systemdUnit, .text("app.service"), true, for: workload)
                     try room.admit(workload, to: Cgroup(path: room.configuration.cgroupPath))
                     try room.expect(.systemdUnit, .text("app.service"), false, for: workload)
+                    let known = try room.count("cgroups", UInt64())
                     #expect(rmdir(cgroup.path) == 0)
+                    #expect(try room.count("cgroups", UInt64()) == known - 1, "what is known of it goes with it")
                 }
             }
         }

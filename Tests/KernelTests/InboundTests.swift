@@ -77,6 +77,24 @@ extension KernelSessionTests {
             }
         }
 
+        @Test func `what was found out of a listener as it was changes nothing of it as it is`() throws {
+            try Room.with { room in
+                let workload = try room.start("server.py")
+                #expect(try workload.run("listen 0.0.0.0 9000") == "listening")
+                let old = try #require(room.kernel.listeners().first)
+                try room.kernel.setListenerIdentity(old, Room.identity)
+                #expect(throws: KernelError.unknownListener(old.endpoint)) {
+                    try room.kernel.setListenerIdentity(old, .none)
+                }
+                let now = try #require(room.kernel.listeners().first)
+                #expect(now.identity == Room.identity)
+                workload.stop()
+                #expect(throws: KernelError.unknownListener(old.endpoint)) {
+                    try room.kernel.setListenerIdentity(now, .none)
+                }
+            }
+        }
+
         @Test func `a proxy that is gone leaves a managed listener unreachable`() throws {
             try Room.with { room in
                 try room.install(server)

@@ -1,4 +1,6 @@
+import CLibBPF
 import Foundation
+import KernelABI
 import Testing
 import Workloads
 
@@ -57,8 +59,14 @@ extension KernelSessionTests {
                 try room.forget(maker)
                 let workload = try room.start("agent.py", userID: 0)
                 let key = try #require(try room.dial(workload).flow?.process)
+                let processes = try room.pinned("processes")
+                defer { close(processes) }
+                var number = UInt32(bitPattern: key.pid), left = process_facts()
+                try #require(bpf_map_lookup_elem(processes, &number, &left) == 0)
                 workload.stop()
                 #expect(try maker.run("reborn \(key.pid)") == "reborn \(key.pid)")
+                // As if its end had not been seen either.
+                try #require(bpf_map_update_elem(processes, &number, &left, 0) == 0)
                 // What is not known could be managed: closed where managed workloads listen.
                 #expect(try room.dial(maker) == .failed("error EPERM"))
                 #expect(room.kernel.facts(of: key.pid) == nil)

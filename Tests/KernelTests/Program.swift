@@ -23,6 +23,10 @@ let workloadProgram =
         os.setresuid(int(user), int(user), int(user))
         return "done"
 
+    def setgroups(*groups):
+        os.setgroups([int(group) for group in groups])
+        return "done"
+
     def setresuid(*users):
         os.setresuid(*map(int, users))
         return "done"

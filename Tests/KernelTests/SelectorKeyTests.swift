@@ -25,6 +25,35 @@ extension KernelSessionTests {
             }
         }
 
+        /// The same process is asked about twice by one policy, and what was decided before is not who it is now.
+        @Test(arguments: [
+            ("setresuid -1 1001 -1", SelectorKey.userID), ("setresuid 1001 -1 -1", .realUserID),
+            ("setresgid -1 1001 -1", .groupID), ("setresgid 1001 -1 -1", .realGroupID),
+        ])
+        func `an id that changes is decided anew, whichever of the four it is`(
+            _ command: String, _ key: SelectorKey,
+        ) throws {
+            try Room.with { room in
+                let workload = try room.start("agent.py", userID: 0)
+                try room.install(key, [.number(1001)])
+                for (command, expected) in [(command, Room.identity), (command.replacing("1001", with: "0"), .none)] {
+                    #expect(try workload.run(command) == "done")
+                    #expect(try room.identity(workload) == expected)
+                }
+            }
+        }
+
+        @Test func `who drops a group is not who had it`() throws {
+            try Room.with { room in
+                let workload = try room.start("agent.py", userID: 0)
+                #expect(try workload.run("setgroups 2001 2002") == "done")
+                try room.install(.additionalGroupID, [.number(2001)])
+                #expect(try room.identity(workload) == Room.identity)
+                #expect(try workload.run("setgroups 2002") == "done")
+                #expect(try room.identity(workload) == .none)
+            }
+        }
+
         @Test func `an additional group is one of several, and another key than the group`() throws {
             try Room.with { room in
                 let workload = try room.startWitness(options: ["--groups=2001,2002"])
@@ -114,6 +143,22 @@ extension KernelSessionTests {
                     (Pattern.text(trusted), true), (.prefix("/usr/"), true), (.text("/usr/bin/python3"), false),
                     (.text("/usr/"), false), (.prefix("/opt/"), false),
                 ] { try room.expect(.binaryPath, pattern, holds, for: workload) }
+            }
+        }
+
+        /// Of a path that is too long its end is kept, which can be made to be any path.
+        @Test func `a path that is longer than what is kept is none, and no other either`() throws {
+            try Room.with { room in
+                let trusted = room.resolved("/usr/bin/python3")
+                let folder = room.folder.appending(path: String(repeating: "f", count: 250) + "/usr/bin")
+                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+                let program = try Witness.install(as: URL(filePath: trusted).lastPathComponent, in: folder)
+                let workload = try room.start("agent.py")
+                try workload.become("become \(program) python3 agent.py")
+                try room.install(.binaryPath, [.text(trusted)])
+                #expect(try room.identity(workload) == .none)
+                try room.install(.binaryPath, not: [.text("/opt/other")])
+                #expect(try room.identity(workload) == .none)
             }
         }
 

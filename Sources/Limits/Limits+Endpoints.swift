@@ -14,9 +14,6 @@ extension Limits {
         package static let inPiece = 1000
         /// How long an agent is away until one that claims an endpoint of it after it has it.
         package static let absence = Duration.seconds(600)
-        /// Changes of endpoints that the store remembers, so that what differs is known without reading all. A stream that is further
-        /// behind is compared whole.
-        package static let changes = 16_384
         /// Reasons for refusals that are remembered of one agent.
         package static let toldOfAgent = 64
     }
@@ -55,7 +52,6 @@ extension Limits {
         Limit("Endpoints.inAll", .count(Endpoints.inAll)),
         Limit("Endpoints.inPiece", .count(Endpoints.inPiece)),
         Limit("Endpoints.absence", .time(Endpoints.absence)),
-        Limit("Endpoints.changes", .count(Endpoints.changes)),
         Limit("Endpoints.toldOfAgent", .count(Endpoints.toldOfAgent)),
         Limit("Updates.ofFleet", .time(Updates.ofFleet)),
         Limit("Updates.ofAgent", .time(Updates.ofAgent)),

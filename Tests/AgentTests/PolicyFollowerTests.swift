@@ -95,7 +95,8 @@ import Testing
         let left = state.refusals[2]
         sender.finish()
         try await followed
-        try await Task.sleep(for: .milliseconds(600))
+        // Longer than the pause before its next trial would have been, of 800 ms: that it does not come is what is looked for.
+        try await Task.sleep(for: .milliseconds(1200))
         #expect(host.state.withLock { $0.refusals[2] } == left)
     }
 

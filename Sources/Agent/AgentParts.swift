@@ -169,7 +169,7 @@ struct AgentTraffic: Sendable {
     }
 
     /// - Parameter named: network namespaces that have a name, which are served before anybody is seen in them.
-    func activities(watching named: MountedNamespaces) -> [Activity] {
+    func activities(watching named: MountedNamespaces, logger: Logger) -> [Activity] {
         let events = KernelEventLoop(
             kernel: knowledge.kernel, networks: networks, handles: knowledge.handles, policy: knowledge.policy,
             attestor: knowledge.attestor, reconsideration: reconsideration, proxy: proxy, journal: credentials.journal,
@@ -185,23 +185,18 @@ struct AgentTraffic: Sendable {
             Activity("kernel events") { await events.run() },
             Activity("listeners") { for await _ in changes.stream { await reporter.refresh() } },
             Activity("addresses") { await reporter.run() },
-            Activity("memory") { try await remember() },
+            .writing("whose listeners are", every: Limits.Updates.ofListenersRead, logger: logger) {
+                try knowledge.memory.listeners.flush()
+            },
+            .writing("what programs run", every: Limits.Updates.ofSnapshotFile, logger: logger) {
+                await keepScripts()
+                try knowledge.memory.programs.flush()
+            },
         ]
     }
-}
 
-extension AgentTraffic {
-    private func remember() async throws {
-        var seconds = 0
-        while (try? await Task.sleep(for: Limits.Updates.ofListenersRead)) != nil {
-            seconds += 1
-            if seconds.isMultiple(of: 5) { await keepScripts() }
-            try knowledge.memory.flush()
-        }
-        await keepScripts()
-    }
-
-    private func keepScripts() async { knowledge.memory.programs.keep(await knowledge.attestor.scripts) }
+    /// For the agent after this one, once this is written.
+    func keepScripts() async { knowledge.memory.programs.keep(await knowledge.attestor.scripts) }
 }
 
 /// The agent's credential in the kernel's memory.

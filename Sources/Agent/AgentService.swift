@@ -40,16 +40,14 @@ package struct AgentService: Service {
             [
                 Activity("control plane link") { await credentials.link.run() },
                 Activity("policy") { await follower.run() },
-                Activity("snapshot on disk") {
-                    while (try? await Task.sleep(for: Limits.Updates.ofSnapshotFile)) != nil { try file.flush() }
-                },
+                .writing("the snapshot", every: Limits.Updates.ofSnapshotFile, logger: logger) { try file.flush() },
                 Activity("SVID renewal") { await credentials.svids.run() },
                 Activity("audit") { await credentials.forwarder.run() },
                 Activity("losses") { [logger] in
                     await LossWatch.run({ KernelCounters(knowledge.kernel.statistics()) }, logger: logger)
                 },
                 Activity("local API") { try await api.run() },
-            ] + traffic.activities(watching: configuration.namedNetworks))
+            ] + traffic.activities(watching: configuration.namedNetworks, logger: logger))
     }
 
     private func localAPI(of traffic: AgentTraffic, _ follower: PolicyFollower) -> LocalAPI {
@@ -113,6 +111,26 @@ struct Activity: Sendable {
     init(_ name: String, body: @escaping @Sendable () async throws -> Void) {
         self.name = name
         self.body = body
+    }
+
+    /// Writes what is new, again and again. What cannot be written now is written when it can be: a full disk ends no agent.
+    static func writing(
+        _ name: String, every pause: Duration, logger: Logger, _ write: @escaping @Sendable () async throws -> Void,
+    ) -> Activity {
+        Activity(name) {
+            var isFailing = false
+            while (try? await Task.sleep(for: pause)) != nil {
+                do {
+                    try await write()
+                    isFailing = false
+                } catch {
+                    if !isFailing { logger.warning("\(name) cannot be written: \(error)") }
+                    isFailing = true
+                }
+            }
+            // Told to end: what is new until now.
+            try? await write()
+        }
     }
 
     func run(logger: Logger) async throws {

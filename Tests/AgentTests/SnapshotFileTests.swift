@@ -1,7 +1,9 @@
 @testable import Agent
 import ControlPlaneAPI
 import Foundation
+import Logging
 import SPIFFE
+import Synchronization
 import Testing
 import Workloads
 
@@ -43,5 +45,25 @@ import Workloads
                     == WireCoding.encoder().encode(snapshot))
             #expect(try SnapshotFile(directory: directory.path).load() == snapshot)
         }
+    }
+
+    @Test func `what cannot be written ends nothing, and is written when it can be`() async throws {
+        let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let writes = Mutex(0)
+        let activity = Activity.writing("it", every: .milliseconds(1), logger: silent) {
+            let count = writes.withLock { writes in
+                writes += 1
+                return writes
+            }
+            if count < 3 { throw CocoaError(.fileWriteOutOfSpace) }
+        }
+        let running = Task { try await activity.run(logger: silent) }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while writes.withLock({ $0 }) < 5 {
+            try #require(ContinuousClock.now < deadline)
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        running.cancel()
+        try await running.value
     }
 }

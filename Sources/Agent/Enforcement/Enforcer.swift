@@ -112,7 +112,8 @@ package actor Enforcer {
         let end = ContinuousClock.now + patience
         while true {
             let left = end - .now
-            if try await decideListeners(within: min(left, Limits.Wait.listenersAtHand)), left > .zero {
+            // For as long each time: what is known already takes a moment too, and is not to be taken for late.
+            if try await decideListeners(within: Limits.Wait.listenersAtHand), left > .zero {
                 _ = await questions.decisions(on: kernel.listeners(), within: end - .now)
             } else {
                 return

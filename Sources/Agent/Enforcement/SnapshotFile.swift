@@ -54,7 +54,11 @@ package final class SnapshotFile: Sendable {
 
     /// Writes what waits.
     package func flush() throws {
-        if let snapshot = pending.withLock({ $0.snapshot }) { try save(snapshot) }
+        guard let snapshot = pending.withLock({ $0.snapshot }) else { return }
+        do { try save(snapshot) } catch {
+            pending.withLock { if $0.snapshot == nil { $0.snapshot = snapshot } }
+            throw error
+        }
     }
 }
 
